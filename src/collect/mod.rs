@@ -1,0 +1,64 @@
+//! Bytes on disk become requests: [`watch`] says when to look, [`log`] says which content a file holds,
+//! [`tail`] gives chunks of whole lines, [`decode`] turns a chunk into the columns of [`request`].
+//! Nothing here counts, and nothing here reads a clock.
+
+pub mod watch;
+pub mod log;
+pub mod tail;
+pub mod reader;
+pub mod decode;
+pub mod request;
+
+use std::sync::Arc;
+
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+/// One `[[source]]`: which files, and how their lines are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The name that metrics and messages use: the first path pattern unless configured.
+    pub name: String,
+    /// Paths and glob patterns (`*`, `?`, `[..]`, `{a,b}`, `**`).
+    pub paths: Vec<String>,
+    pub reading: Reading,
+    pub start: Start,
+}
+
+/// Where a log that was there before daycap is first read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    Beginning,
+    End,
+}
+
+/// How lines are read. `None` means: what the log itself says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Reading {
+    /// `None`: found from the log's first lines.
+    pub format: Option<Format>,
+    /// `None`: the line's own field, else the log's file name up to its first dot.
+    pub service: Option<Arc<str>>,
+    pub key: Option<Arc<str>>,
+    pub api: Option<Arc<str>>,
+    /// The zone of time stamps that state none.
+    pub zone: Tz,
+}
+
+/// A format family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    Json,
+    Combined,
+}
+
+/// Whole lines of one log, in a caller's buffer: each line ends in LF.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// The log's content offset of the first byte.
+    pub start: u64,
+    /// The offset just past the last line. Equals `start` + the buffer's length, but for a line longer
+    /// than [`tail::LINE_BYTES_MAX`], which comes alone, cut short, and still counts once.
+    pub end: u64,
+}

@@ -1,0 +1,1 @@
+//! Reads one log from beginning to end, once: a plain file, a .gz, or standard input.

@@ -1,0 +1,207 @@
+//! Decoded requests as columns: a series id and a minute packed into one key, and the sums that a row
+//! carries. Labels are interned once, so a line costs no allocation.
+//! This file never looks at a log line.
+
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
+
+use crate::day::Minute;
+
+/// What a request without this label is filed under.
+pub const NONE: &str = "(none)";
+/// What the labels beyond a bound are filed under; sums stay exact.
+pub const OTHER: &str = "(other)";
+
+/// An exponential duration bucket: its upper bound is `2^(i/2)` milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bucket(i8);
+
+impl Bucket {
+    /// 2^-10 ms (about a microsecond) to 2^25 ms (about nine hours); durations beyond are put in the last.
+    const LOWEST: i8 = -20;
+    const HIGHEST: i8 = 50;
+
+    /// The bucket of a duration in milliseconds; `None` where it is negative or not a number.
+    pub fn of_ms(duration_ms: f64) -> Option<Bucket> {
+        if !(duration_ms >= 0.0) {
+            return None;
+        }
+        let index = (2.0 * duration_ms.log2()).ceil().clamp(f64::from(Bucket::LOWEST), f64::from(Bucket::HIGHEST));
+        // The clamp above keeps the value inside an i8.
+        Some(Bucket(index as i8))
+    }
+
+    /// The bucket's upper bound in milliseconds.
+    pub fn upper_ms(self) -> f64 {
+        (f64::from(self.0) / 2.0).exp2()
+    }
+}
+
+/// Everything that a ledger row is grouped by, but for the minute and the host.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Series {
+    pub service: Box<str>,
+    pub key: Box<str>,
+    pub api: Box<str>,
+    pub method: Box<str>,
+    pub operation: Box<str>,
+    pub status: Option<u16>,
+    pub duration: Option<Bucket>,
+}
+
+/// Each series once, by a dense id in order of first sight.
+#[derive(Clone, Debug, Default)]
+pub struct SeriesTable {
+    ids: HashMap<Series, u32>,
+    list: Vec<Series>,
+}
+
+impl SeriesTable {
+    /// The id of this series, made on first sight.
+    pub fn id(&mut self, series: Series) -> u32 {
+        if let Some(id) = self.ids.get(&series) {
+            return *id;
+        }
+        let id = u32::try_from(self.list.len()).expect("fewer than 2^32 series fit in memory");
+        self.list.push(series.clone());
+        self.ids.insert(series, id);
+        id
+    }
+
+    pub fn list(&self) -> &[Series] {
+        &self.list
+    }
+}
+
+/// One row a request. All columns have the same length.
+#[derive(Clone, Debug, Default)]
+pub struct Columns {
+    /// `minute << 32 | series`, see [`pack`]: one u64 is what polars groups fastest.
+    pub key: Vec<u64>,
+    /// Where the request's line starts in its log.
+    pub start: Vec<u64>,
+    /// The log's own cost field, else 1.
+    pub units: Vec<u64>,
+    /// Response bytes, 0 where the line does not say.
+    pub bytes: Vec<u64>,
+    /// Milliseconds, 0 where the line does not say.
+    pub duration_ms: Vec<f64>,
+}
+
+pub fn pack(minute: Minute, series: u32) -> u64 {
+    u64::from(minute.0) << 32 | u64::from(series)
+}
+
+pub fn unpack(key: u64) -> (Minute, u32) {
+    // A shift by 32 and a mask: both halves fit.
+    (Minute((key >> 32) as u32), (key & 0xffff_ffff) as u32)
+}
+
+impl Columns {
+    pub fn len(&self) -> usize {
+        self.key.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.key.is_empty()
+    }
+
+    pub fn clear(&mut self) {
+        self.key.clear();
+        self.start.clear();
+        self.units.clear();
+        self.bytes.clear();
+        self.duration_ms.clear();
+    }
+
+    /// From row `first` on, keep the rows for which `keep(minute, start)` holds.
+    pub fn retain_from(&mut self, first: usize, keep: impl Fn(Minute, u64) -> bool) {
+        let mut kept = first;
+        for row in first..self.len() {
+            if keep(unpack(self.key[row]).0, self.start[row]) {
+                self.key[kept] = self.key[row];
+                self.start[kept] = self.start[row];
+                self.units[kept] = self.units[row];
+                self.bytes[kept] = self.bytes[row];
+                self.duration_ms[kept] = self.duration_ms[row];
+                kept += 1;
+            }
+        }
+        self.key.truncate(kept);
+        self.start.truncate(kept);
+        self.units.truncate(kept);
+        self.bytes.truncate(kept);
+        self.duration_ms.truncate(kept);
+    }
+}
+
+/// Why a line is not a request and need not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Skip {
+    Blank,
+    /// A valid log line that reports no request.
+    NotARequest,
+}
+
+/// Why a line that should report a request could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reject {
+    /// The line is not of its log's format at all.
+    Malformed,
+    /// A request without a time stamp.
+    NoTime,
+    /// A time stamp that cannot be read, or lies before 1970.
+    BadTime,
+}
+
+impl Reject {
+    pub const ALL: [Reject; 3] = [Reject::Malformed, Reject::NoTime, Reject::BadTime];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Reject::Malformed => "malformed",
+            Reject::NoTime => "no time stamp",
+            Reject::BadTime => "unreadable time stamp",
+        }
+    }
+}
+
+/// What became of lines, so that their sum is the number of lines read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lines {
+    pub counted: u64,
+    pub skipped: u64,
+    pub malformed: u64,
+    pub no_time: u64,
+    pub bad_time: u64,
+}
+
+impl Lines {
+    pub fn reject(&mut self, reason: Reject) {
+        match reason {
+            Reject::Malformed => self.malformed += 1,
+            Reject::NoTime => self.no_time += 1,
+            Reject::BadTime => self.bad_time += 1,
+        }
+    }
+
+    pub fn rejected(&self) -> u64 {
+        self.malformed + self.no_time + self.bad_time
+    }
+
+    pub fn add(&mut self, other: &Lines) {
+        self.counted += other.counted;
+        self.skipped += other.skipped;
+        self.malformed += other.malformed;
+        self.no_time += other.no_time;
+        self.bad_time += other.bad_time;
+    }
+}
+
+/// What a worker has decoded since it was last emptied.
+#[derive(Default)]
+pub struct Decoded {
+    pub rows: Columns,
+    pub series: SeriesTable,
+    pub lines: Lines,
+}

@@ -1,0 +1,1 @@
+//! notify as a hint to look sooner.

@@ -1,0 +1,6 @@
+//! Requests become columns, the tally and the ledger. The only folder that knows polars.
+
+pub mod batch;
+pub mod tally;
+pub mod ledger;
+pub mod query;
