@@ -30,6 +30,13 @@ pub struct Config {
     pub notifiers: Vec<Notifier>,
 }
 
+impl Config {
+    /// Whose calendar days the daily summaries are: the first quota's.
+    pub fn summary_zone(&self) -> Tz {
+        self.quotas.first().map_or(Tz::UTC, |quota| quota.window.zone())
+    }
+}
+
 /// What the process's environment says where the configuration is silent.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {

@@ -34,7 +34,7 @@ pub enum Loaded {
     /// No state was ever written here.
     Fresh,
     Good(State),
-    /// The current file was bad and kept aside; the one before it is good, and older.
+    /// The current file cannot be used; the one before it is good, and older.
     Previous(State, String),
     /// No file can be used. The ledger's footers still tell what is counted.
     Lost(String),
@@ -92,26 +92,19 @@ fn checksum(text: &str) -> String {
     format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
 }
 
-/// Read the state; a bad file is kept aside under a name of its own, never overwritten, never taken for empty.
+/// Read the state; a bad file is never taken for empty.
 pub fn load(dir: &Path) -> anyhow::Result<Loaded> {
     let bad = match read(&current(dir)) {
         Ok(Some(state)) => return Ok(Loaded::Good(state)),
         Ok(None) => format!("{} is missing", current(dir).display()),
-        Err(error) => {
-            let aside = set_aside(&current(dir))?;
-            format!("{error:#}; it is kept as {}", aside.display())
-        }
+        Err(error) => format!("{error:#}"),
     };
     match read(&previous(dir)) {
         Ok(Some(state)) => Ok(Loaded::Previous(state, bad)),
-        Ok(None) if !dir.join("usage").exists() && !current_was_bad(&bad) => Ok(Loaded::Fresh),
+        Ok(None) if !dir.join("usage").exists() && !current(dir).exists() => Ok(Loaded::Fresh),
         Ok(None) => Ok(Loaded::Lost(bad)),
         Err(error) => Ok(Loaded::Lost(format!("{bad}; {error:#}"))),
     }
-}
-
-fn current_was_bad(reason: &str) -> bool {
-    !reason.ends_with("is missing")
 }
 
 fn read(path: &Path) -> anyhow::Result<Option<State>> {
@@ -133,16 +126,21 @@ fn read(path: &Path) -> anyhow::Result<Option<State>> {
         .with_context(|| format!("{} cannot be understood", path.display()))
 }
 
-fn set_aside(path: &Path) -> anyhow::Result<PathBuf> {
+/// Give a bad state file a name of its own, so that the next save does not overwrite the evidence. For
+/// the holder of the lock only.
+pub fn set_bad_aside(dir: &Path) -> anyhow::Result<Option<PathBuf>> {
+    if read(&current(dir)).is_ok() {
+        return Ok(None);
+    }
     // A thousand corrupt states are a machine to look at, not to go on with.
     for number in 1..1000 {
-        let aside = path.with_extension(format!("json.corrupt-{number}"));
+        let aside = dir.join(format!("state.json.corrupt-{number}"));
         if !aside.exists() {
-            fs::rename(path, &aside).with_context(|| format!("cannot move {} aside", path.display()))?;
-            return Ok(aside);
+            fs::rename(current(dir), &aside).with_context(|| format!("cannot move {} aside", current(dir).display()))?;
+            return Ok(Some(aside));
         }
     }
-    anyhow::bail!("{} and 999 earlier ones are corrupt; look at the disk, then remove them", path.display())
+    anyhow::bail!("{} and 999 earlier ones are corrupt; look at the disk, then remove them", current(dir).display())
 }
 
 /// Held while a process may write this state directory.
@@ -199,7 +197,9 @@ mod tests {
         let Loaded::Previous(found, why) = load(dir.path()).expect("loads") else { panic!("not the previous one") };
         assert_eq!(found, state(7));
         assert!(why.contains("checksum differs"), "{why}");
-        assert!(dir.path().join("state.json.corrupt-1").exists());
+        let aside = set_bad_aside(dir.path()).expect("moves").expect("was bad");
+        assert_eq!(aside, dir.path().join("state.json.corrupt-1"));
+        assert_eq!(set_bad_aside(dir.path()).expect("moves"), None);
     }
 
     #[test]
@@ -208,7 +208,7 @@ mod tests {
         fs::create_dir(dir.path().join("usage")).expect("a directory");
         assert!(matches!(load(dir.path()).expect("loads"), Loaded::Lost(_)));
         fs::write(current(dir.path()), "garbage").expect("writes");
-        assert!(matches!(load(dir.path()).expect("loads"), Loaded::Lost(why) if why.contains("corrupt-1")));
+        assert!(matches!(load(dir.path()).expect("loads"), Loaded::Lost(why) if why.contains("not a daycap state")));
     }
 
     #[test]
