@@ -36,15 +36,18 @@ const GUESS_DAYS: f64 = 0.3;
 const GUESSED_SHARE_OF_LIMIT: f64 = 0.6;
 
 impl Memory {
-    fn weight(&self, age: f64, from: u32, to: u32) -> f64 {
-        let kind = if is_weekend(from) == is_weekend(to) { 1.0 } else { self.other_kind };
-        let weekday = if from == to { self.same_weekday } else { 1.0 };
-        (-(age - 1.0) / self.half_life).exp2() * kind * weekday
-    }
-
     /// The weight of each of these days for a day of this weekday, so many days ago (0: today).
     fn weights(&self, history: &[Curve], weekday: u32, days_ago: f64) -> Vec<f64> {
-        history.iter().map(|day| self.weight((day.age - days_ago).max(1.0), day.weekday, weekday)).collect()
+        let freshness = |day: &Curve| (-(day.age - days_ago - 1.0).max(0.0) / self.half_life).exp2();
+        history.iter().map(|day| freshness(day) * self.likeness(day.weekday, weekday)).collect()
+    }
+
+    fn likeness(&self, from: u32, to: u32) -> f64 {
+        match from == to {
+            true => self.same_weekday,
+            false if is_weekend(from) == is_weekend(to) => 1.0,
+            false => self.other_kind,
+        }
     }
 }
 

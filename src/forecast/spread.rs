@@ -2,9 +2,9 @@
 //! This file never assumes a Poisson: real traffic is so over-dispersed that textbook intervals hold a tenth
 //! of what they promise.
 
-use super::curve::{BINS, Curve};
+use super::BIN_MINUTES;
+use super::curve::Curve;
 use super::expect::Expectation;
-use super::{BIN_MINUTES, real};
 
 /// Errors are logarithms of a ratio; beyond e^2 (a factor of seven) they only say "wild".
 const ERROR_MAX: f64 = 2.0;
@@ -18,6 +18,8 @@ const HOUR: f64 = 60.0 / BIN_MINUTES as f64;
 pub struct Spread {
     seen: Vec<Error>,
     assumed: Assumed,
+    /// How far each past day's total was from what was expected of it at its start.
+    level_errors: Vec<f64>,
 }
 
 struct Error {
@@ -59,14 +61,37 @@ impl Spread {
     /// The errors of each past day's forecast at this position and an hour before and after, each made only
     /// from the days before it. `history` is sorted, yesterday first.
     pub fn replayed(history: &[Curve], position: f64) -> Spread {
-        let mut seen = Vec::with_capacity(3 * history.len());
-        for (yesterday, day) in (1..).zip(history) {
-            let before = &history[yesterday..];
-            if !before.is_empty() {
-                replay(before, day, position, &mut seen);
-            }
+        let mut spread = Spread {
+            seen: Vec::with_capacity(3 * history.len()),
+            assumed: Assumed::after(history.len()),
+            level_errors: Vec::with_capacity(history.len()),
+        };
+        // The first day of all has nothing before it: how a guess went says nothing of a forecast.
+        for (yesterday, day) in (1..history.len()).zip(history) {
+            spread.replay(&history[yesterday..], day, position);
         }
-        Spread { seen, assumed: Assumed::after(history.len()) }
+        spread
+    }
+
+    fn replay(&mut self, before: &[Curve], day: &Curve, position: f64) {
+        let expected = Expectation::of(before, day.weekday, day.age);
+        let offset = offset(expected.level());
+        self.level_errors.push(((day.total + offset) / (expected.level() + offset)).ln().abs());
+        // The three errors of one day share the weight of one: they are hardly independent.
+        let weight = (-day.age / ERROR_HALF_LIFE).exp2() / 3.0;
+        for position in [position - HOUR, position, position + HOUR] {
+            let counted = day.until(position);
+            let forecast = expected.remaining(position, counted);
+            let error = ((day.total - counted + offset) / (forecast + offset)).ln();
+            self.seen.push(Error { value: error.clamp(-ERROR_MAX, ERROR_MAX), weight });
+        }
+    }
+
+    /// The median of how far, as a logarithm, past totals were from what was expected of them at the day's start.
+    pub fn typical_level_error(&self) -> f64 {
+        let mut errors = self.level_errors.clone();
+        errors.sort_unstable_by(f64::total_cmp);
+        errors.get(errors.len() / 2).copied().unwrap_or(0.0)
     }
 
     /// The probability of an error of at most `value`.
@@ -98,20 +123,6 @@ impl Spread {
     }
 }
 
-/// The three errors of one day share the weight of one: they are hardly independent.
-fn replay(before: &[Curve], day: &Curve, position: f64, seen: &mut Vec<Error>) {
-    let expected = Expectation::of(before, day.weekday, day.age);
-    let offset = offset(expected.level());
-    let weight = (-day.age / ERROR_HALF_LIFE).exp2() / 3.0;
-    for position in [position - HOUR, position, position + HOUR] {
-        let counted = day.until(position);
-        let held = position.clamp(0.0, real(BINS as u64));
-        let forecast = expected.remaining(held, counted);
-        let error = ((day.total - counted + offset) / (forecast + offset)).ln();
-        seen.push(Error { value: error.clamp(-ERROR_MAX, ERROR_MAX), weight });
-    }
-}
-
 /// Added to both sides of a ratio of remainders: near the day's end a handful of requests is not an error of
 /// many times.
 pub fn offset(level: f64) -> f64 {
@@ -122,6 +133,7 @@ pub fn offset(level: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::forecast::PastDay;
+    use crate::forecast::curve::BINS;
 
     #[test]
     fn what_is_assumed_has_the_stated_percentiles() {
