@@ -22,7 +22,6 @@ run: ## build daycap and run it on sample-logs/ with a quota of 2,000 a day
 	@scripts/setup.sh build
 	cargo build --locked --release
 	$(TARGET)/release/daycap report sample-logs/*.log*
-	@echo "page: http://127.0.0.1:9640/   metrics: http://127.0.0.1:9640/metrics   ledger: $(STATE)/usage   stop: Ctrl-C"
 	$(TARGET)/release/daycap run 'sample-logs/*.log*' --limit 2000 --state $(STATE)
 
 test: ## format, lints, docs, licences, doc tests, then every test

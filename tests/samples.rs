@@ -40,7 +40,7 @@ fn content(path: &Path) -> Vec<u8> {
 
 #[test]
 fn sample_logs_are_what_the_generator_makes() {
-    let (generated, _) = generate::samples();
+    let (generated, _) = generate::week::samples();
     let committed = committed();
     let names: Vec<_> = committed.iter().map(|(name, _)| name).collect();
     assert_eq!(names, generated.keys().collect::<Vec<_>>(), "run `make samples`");
@@ -58,7 +58,7 @@ fn sample_logs_are_small() {
 /// Each line of truth is one request line: the proxy's log holds nothing else, the others also talk.
 #[test]
 fn the_truth_knows_every_request_line() {
-    let (files, truth) = generate::samples();
+    let (files, truth) = generate::week::samples();
     let requests = files
         .values()
         .flat_map(|content| content.split(|byte| *byte == b'\n'))
@@ -73,7 +73,7 @@ fn is_request(line: &str) -> bool {
 
 #[test]
 fn every_sample_line_ends() {
-    for (name, content) in generate::samples().0 {
+    for (name, content) in generate::week::samples().0 {
         assert_eq!(content.last(), Some(&b'\n'), "{name}");
     }
 }
