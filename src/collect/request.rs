@@ -107,6 +107,14 @@ impl SeriesTable {
         id
     }
 
+    /// The same for a borrowed series, copied only on first sight.
+    pub fn id_of(&mut self, series: &Series) -> u32 {
+        match self.ids.get(series) {
+            Some(id) => *id,
+            None => self.id(series.clone()),
+        }
+    }
+
     pub fn list(&self) -> &[Series] {
         &self.list
     }
