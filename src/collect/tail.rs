@@ -27,6 +27,8 @@ pub struct Piece {
     pub source: usize,
     /// The source's reading with format and service settled for this log.
     pub reading: Arc<Reading>,
+    /// The log's file name up to its first dot: the service of lines that name none.
+    pub default_service: Arc<str>,
     pub chunk: Chunk,
 }
 
@@ -67,6 +69,11 @@ impl Tail {
 
     /// The mark of each log at its present position.
     pub fn marks(&self) -> BTreeMap<LogId, LogMark> {
+        todo!()
+    }
+
+    /// The directories worth watching.
+    pub fn directories(&self) -> std::collections::BTreeSet<std::path::PathBuf> {
         todo!()
     }
 

@@ -74,4 +74,6 @@ pub struct SourceStatus {
 pub struct CommitStatus {
     pub last: Option<DateTime<Utc>>,
     pub failures: u64,
+    /// Why the last commit failed; `None` once one has worked again.
+    pub failing: Option<String>,
 }

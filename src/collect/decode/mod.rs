@@ -8,7 +8,7 @@ pub struct Decoder {}
 
 impl Decoder {
     /// `reading` has its format and service settled.
-    pub fn new(_reading: &Reading) -> Decoder {
+    pub fn new(_reading: &Reading, _default_service: &std::sync::Arc<str>) -> Decoder {
         todo!()
     }
 
