@@ -89,7 +89,7 @@ fn completions(asked: &Completions, out: &mut dyn Write) -> Done {
 fn print(out: &mut dyn Write, text: &str) -> Done {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::Failed(error.into())).map_err(|failure| failure)
+            Err(Failure::Failed(error.into()))
         }
         _ => Ok(Outcome::Done),
     }
@@ -127,7 +127,7 @@ fn bare(place: &Place, surroundings: &Surroundings) -> Config {
     config
 }
 
-/// Take the state directory, and keep a bad state file's evidence.
+/// Take the state directory for this process.
 fn take_state(dir: &Path) -> Result<crate::state::Lock, Failure> {
     crate::state::lock(dir)?.map_err(Failure::Busy)
 }
