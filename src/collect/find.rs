@@ -55,6 +55,13 @@ pub(super) struct Findings {
     pub(super) problems: Vec<Problem>,
 }
 
+/// The files that this pattern names now, rotated siblings left out; for commands that read logs once.
+pub fn matching(pattern: &str) -> Vec<PathBuf> {
+    let mut findings = Findings::default();
+    Pattern::new(0, pattern).find(&mut findings);
+    findings.files.into_iter().filter(|found| !found.rotated).map(|found| found.path).collect()
+}
+
 impl Pattern {
     pub(super) fn all(sources: &[Source]) -> Vec<Pattern> {
         let numbered = sources.iter().enumerate();

@@ -4,8 +4,8 @@
 //! Nothing here counts, and nothing here reads a clock.
 
 pub mod watch;
-mod rotation;
-mod find;
+pub mod rotation;
+pub mod find;
 pub mod log;
 mod lines;
 mod gz;
@@ -60,6 +60,16 @@ pub struct Reading {
 pub enum Format {
     Json,
     Combined,
+}
+
+impl Format {
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Json => "json",
+            Format::Combined => "combined",
+        }
+    }
 }
 
 /// Whole lines of one log, in a caller's buffer: each line ends in LF.

@@ -36,7 +36,7 @@ pub(super) fn former_paths(path: &Path) -> Vec<PathBuf> {
 }
 
 /// The service of a log whose lines and source name none: its base name up to the first dot.
-pub(super) fn default_service(path: &Path) -> String {
+pub fn default_service(path: &Path) -> String {
     let name = file_name(path);
     let base = base_name(&name).trim_start_matches('.');
     let service = base.split('.').next().unwrap_or(base);

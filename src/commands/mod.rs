@@ -10,7 +10,6 @@ mod status;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::CommandFactory;
 
@@ -149,11 +148,11 @@ fn expand(logs: &[String]) -> Result<Vec<String>, Failure> {
             paths.push(log.clone());
             continue;
         }
-        let found = crate::collect::find::matching(log).context("cannot look for logs")?;
+        let found = crate::collect::find::matching(log);
         if found.is_empty() {
             return Err(Failure::Failed(anyhow::anyhow!("no file matches {log:?}")));
         }
-        paths.extend(found);
+        paths.extend(found.iter().map(|path| path.to_string_lossy().into_owned()));
     }
     Ok(paths)
 }
