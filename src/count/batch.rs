@@ -191,7 +191,8 @@ pub(super) fn ledger_rows(sums: &DataFrame, series: &[Series], host: &str) -> Da
         pack(minute, rank[&id])
     });
     let sums = sorted(&with_keys(sums.clone(), by_rank.collect()));
-    let rows: Vec<(Minute, &Series)> = keys(&sums).iter().map(|key| unpack(*key)).map(|(minute, rank)| (minute, used[rank as usize].0)).collect();
+    let rows: Vec<(Minute, &Series)> =
+        keys(&sums).iter().map(|key| unpack(*key)).map(|(minute, rank)| (minute, used[rank as usize].0)).collect();
     let mut columns = vec![minute_column(&rows)];
     columns.extend(label_columns(&rows, host));
     columns.extend(sums.into_columns().into_iter().skip(1));
@@ -381,12 +382,30 @@ mod tests {
             status: None,
             duration: None,
         };
-        let rows = Columns { key: vec![pack(Minute(1), 0)], start: vec![0], units: vec![1], bytes: vec![2], duration_ms: vec![0.0] };
+        let rows = Columns {
+            key: vec![pack(Minute(1), 0)],
+            start: vec![0],
+            units: vec![1],
+            bytes: vec![2],
+            duration_ms: vec![0.0],
+        };
         let frame = ledger_rows(&count(rows), &[series], "h");
-        let schema: Vec<String> = frame.fields().iter().map(|field| format!("{} {:?}", field.name, field.dtype)).collect();
+        let schema: Vec<String> =
+            frame.fields().iter().map(|field| format!("{} {:?}", field.name, field.dtype)).collect();
         expect_test::expect![[r#"
             minute Datetime('ms')
-            host String"#]]
+            host String
+            service String
+            key String
+            api String
+            method String
+            operation String
+            status UInt16
+            duration_le_ms Float64
+            requests UInt64
+            units UInt64
+            bytes UInt64
+            duration_ms Float64"#]]
         .assert_eq(&schema.join("\n"));
     }
 }

@@ -156,7 +156,9 @@ impl Ledger {
         for (day, path) in self.own_files()? {
             match read_footer(&path) {
                 Ok(footer) => drop(footers.insert(day, footer)),
-                Err(ReadError::Corrupt(what)) => tracing::warn!(path = %path.display(), "day file is unreadable: {what}"),
+                Err(ReadError::Corrupt(what)) => {
+                    tracing::warn!(path = %path.display(), "day file is unreadable: {what}")
+                }
                 Err(error) => return Err(cannot_read(&path, error)),
             }
         }
@@ -215,7 +217,8 @@ impl Ledger {
             Old::None => {}
             Old::SetAside(reason) => footer.completeness.add([reason]),
             Old::File(file) => {
-                rows = Tally::of_ledger_rows(&file.rows).with_context(|| format!("cannot use {}", path.file.display()))?;
+                rows =
+                    Tally::of_ledger_rows(&file.rows).with_context(|| format!("cannot use {}", path.file.display()))?;
                 footer = file.footer;
                 before = Some(footer.clone());
             }
@@ -409,4 +412,247 @@ fn file_stem(host: &str) -> String {
     let stem: String = host.chars().map(|c| if fits(c) { c } else { '_' }).take(HOST_BYTES_MAX).collect();
     let stem = stem.trim_start_matches('.');
     if stem == host && !host.is_empty() { host.to_owned() } else { format!("{stem}_{:016x}", xxh3_64(host.as_bytes())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect::log::Fingerprint;
+    use crate::count::sample::{Sample, any_samples, decoded, sample};
+    use proptest::prelude::*;
+
+    const DAY: &str = "2026-11-22";
+
+    struct Fixture {
+        dir: tempfile::TempDir,
+        ledger: Ledger,
+    }
+
+    fn fixture() -> Fixture {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Ledger::new(dir.path(), "web-1");
+        Fixture { dir, ledger }
+    }
+
+    fn day(text: &str) -> Day {
+        text.parse().unwrap()
+    }
+
+    fn tally(samples: &[Sample]) -> Tally {
+        let mut tally = Tally::default();
+        tally.add(&mut decoded(samples));
+        tally
+    }
+
+    fn one_request() -> Tally {
+        tally(&[sample("2026-11-22T10:00:00Z", "/a", 200, 1)])
+    }
+
+    fn mark(id: u64, offset: u64) -> LogMark {
+        let (head, anchor) = (Fingerprint::default(), Fingerprint::default());
+        let path = "/var/log/app.log".to_owned();
+        LogMark { id: LogId(id), path, device: 1, inode: 2, born_ns: None, head, offset, anchor, format: None }
+    }
+
+    impl Fixture {
+        /// Commit without marks; it must succeed.
+        fn commit(&self, tally: &Tally) {
+            let committed = self.ledger.commit(tally, &BTreeMap::new(), &BTreeMap::new());
+            assert!(committed.failed.is_none(), "{:?}", committed.failed);
+        }
+
+        fn file(&self, day: &str) -> PathBuf {
+            self.dir.path().join(format!("usage/date={day}/web-1.parquet"))
+        }
+
+        fn requests(&self, day: &str) -> u64 {
+            let tally = Tally::of_ledger_rows(&read_day(&self.file(day), None).unwrap().rows).unwrap();
+            tally.rows().iter().map(|(_, _, requests, _)| requests).sum()
+        }
+
+        fn names(&self, day: &str) -> Vec<String> {
+            let listed = entries(&self.dir.path().join(format!("usage/date={day}"))).unwrap();
+            let mut names: Vec<_> =
+                listed.iter().map(|p| p.file_name().unwrap().to_string_lossy().into_owned()).collect();
+            names.sort();
+            names
+        }
+    }
+
+    #[test]
+    fn nothing_is_created_before_the_first_commit() {
+        let fixture = fixture();
+        assert!(fixture.ledger.files().unwrap().is_empty());
+        assert!(fixture.ledger.footers().unwrap().is_empty());
+        assert_eq!(entries(fixture.dir.path()).unwrap(), Vec::<PathBuf>::new());
+    }
+
+    #[test]
+    fn commits_add_up_in_their_days_files() {
+        let fixture = fixture();
+        fixture.commit(&tally(&[
+            sample("2026-11-22T10:00:00Z", "/a", 200, 1),
+            sample("2026-11-23T10:00:00Z", "/a", 200, 1),
+        ]));
+        fixture.commit(&one_request());
+        assert_eq!((fixture.requests(DAY), fixture.requests("2026-11-23")), (2, 1));
+        let files: Vec<_> =
+            fixture.ledger.files().unwrap().into_iter().map(|(day, host, _)| (day.to_string(), host)).collect();
+        assert_eq!(files, [(DAY.to_owned(), "web-1".to_owned()), ("2026-11-23".to_owned(), "web-1".to_owned())]);
+        assert_eq!(fixture.names(DAY), ["web-1.parquet"], "no temporary file stays");
+    }
+
+    #[test]
+    fn a_newer_mark_replaces_its_logs_older_and_other_logs_keep_theirs() {
+        let fixture = fixture();
+        let commit = |marks: Vec<LogMark>| {
+            fixture.ledger.commit(&Tally::default(), &BTreeMap::from([(day(DAY), marks)]), &BTreeMap::new())
+        };
+        assert_eq!(commit(vec![mark(1, 10), mark(2, 20)]).written, [day(DAY)], "a day of marks alone is written");
+        commit(vec![mark(2, 25), mark(3, 30)]);
+        let footer = &fixture.ledger.footers().unwrap()[&day(DAY)];
+        assert_eq!(footer.marks, [mark(1, 10), mark(2, 25), mark(3, 30)]);
+        assert_eq!((footer.host.as_str(), footer.day, footer.version), ("web-1", day(DAY), 1));
+    }
+
+    #[test]
+    fn at_least_stays_with_each_reason_once() {
+        let fixture = fixture();
+        let doubt = |reason: &str| BTreeMap::from([(day(DAY), vec![reason.to_owned()])]);
+        for reason in ["lost", "cut", "lost"] {
+            fixture.ledger.commit(&one_request(), &BTreeMap::new(), &doubt(reason));
+        }
+        fixture.commit(&one_request());
+        let reasons = vec!["lost".to_owned(), "cut".to_owned()];
+        assert_eq!(fixture.ledger.footers().unwrap()[&day(DAY)].completeness, Completeness::AtLeast { reasons });
+    }
+
+    #[test]
+    fn a_crash_before_the_rename_leaves_the_old_file_and_the_next_commit_works() {
+        let fixture = fixture();
+        fixture.commit(&one_request());
+        let left = fixture.file(DAY).with_file_name(".web-1.parquet.tmp");
+        fs::write(&left, b"half a file").unwrap();
+        assert_eq!(fixture.ledger.files().unwrap().len(), 1);
+        fixture.commit(&one_request());
+        assert_eq!(fixture.requests(DAY), 2);
+        assert!(!left.exists());
+    }
+
+    #[test]
+    fn the_first_day_that_fails_ends_the_commit_and_shows_nothing() {
+        let fixture = fixture();
+        let blocked = fixture.dir.path().join("usage/date=2026-11-23");
+        fs::create_dir_all(blocked.parent().unwrap()).unwrap();
+        fs::write(&blocked, b"in the way").unwrap();
+        let at = |day: u32| {
+            sample(["2026-11-22T10:00:00Z", "2026-11-23T10:00:00Z", "2026-11-24T10:00:00Z"][day as usize], "/a", 200, 1)
+        };
+        let mut tally = tally(&[at(0), at(1), at(2)]);
+        let committed = fixture.ledger.commit(&tally, &BTreeMap::new(), &BTreeMap::new());
+        let (failed, error) = committed.failed.unwrap();
+        assert_eq!((committed.written.clone(), failed), (vec![day(DAY)], day("2026-11-23")));
+        assert!(format!("{error:#}").contains("date=2026-11-23"), "{error:#}");
+
+        fs::remove_file(&blocked).unwrap();
+        tally.take_days(&committed.written.into_iter().collect());
+        fixture.commit(&tally);
+        for day in [DAY, "2026-11-23", "2026-11-24"] {
+            assert_eq!(fixture.requests(day), 1);
+        }
+    }
+
+    #[test]
+    fn an_unreadable_file_is_set_aside_and_the_day_says_so() {
+        let fixture = fixture();
+        for round in 1..=2 {
+            fixture.commit(&one_request());
+            fs::write(fixture.file(DAY), b"not parquet").unwrap();
+            assert!(fixture.ledger.footers().unwrap().is_empty(), "it holds back no start");
+            fixture.commit(&one_request());
+            assert_eq!(fixture.requests(DAY), 1);
+            let aside = fixture.file(DAY).with_file_name(format!("web-1.parquet.corrupt-{round}"));
+            assert_eq!(fs::read(&aside).unwrap(), b"not parquet");
+            let Completeness::AtLeast { reasons } = fixture.ledger.footers().unwrap()[&day(DAY)].completeness.clone()
+            else {
+                panic!("the day must be at_least");
+            };
+            assert!(reasons[0].contains(&aside.display().to_string()), "{reasons:?}");
+            assert_eq!(fixture.ledger.files().unwrap().len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_file_that_a_newer_version_wrote_is_left_alone() {
+        let fixture = fixture();
+        let mut footer = fixture.ledger.empty_footer(day(DAY));
+        footer.version = 2;
+        let bytes = encode(&mut one_request().ledger_rows("web-1"), &footer).unwrap();
+        fs::create_dir_all(fixture.file(DAY).parent().unwrap()).unwrap();
+        fs::write(fixture.file(DAY), &bytes).unwrap();
+        let error = fixture.ledger.commit(&one_request(), &BTreeMap::new(), &BTreeMap::new()).failed.unwrap().1;
+        assert!(format!("{error:#}").contains("a newer daycap wrote"), "{error:#}");
+        assert_eq!(fs::read(fixture.file(DAY)).unwrap(), bytes);
+    }
+
+    #[test]
+    fn a_commit_that_changes_nothing_writes_nothing() {
+        let fixture = fixture();
+        let marks = BTreeMap::from([(day(DAY), vec![mark(1, 10)])]);
+        fixture.ledger.commit(&one_request(), &marks, &BTreeMap::new());
+        fs::set_permissions(fixture.file(DAY), std::os::unix::fs::PermissionsExt::from_mode(0o400)).unwrap();
+        let written = fixture.ledger.commit(&Tally::default(), &marks, &BTreeMap::new()).written;
+        assert_eq!(written, [day(DAY)]);
+        assert!(fs::metadata(fixture.file(DAY)).unwrap().permissions().readonly(), "the same file is still there");
+    }
+
+    #[test]
+    fn old_days_of_this_host_are_forgotten_and_others_stay() {
+        let fixture = fixture();
+        fixture.commit(&tally(&[
+            sample("2026-11-20T10:00:00Z", "/a", 200, 1),
+            sample("2026-11-21T10:00:00Z", "/a", 200, 1),
+        ]));
+        fixture.commit(&one_request());
+        let other = fixture.file("2026-11-21").with_file_name("web-2.parquet");
+        fs::copy(fixture.file("2026-11-21"), &other).unwrap();
+        assert_eq!(fixture.ledger.remove_before(day(DAY)).unwrap(), [day("2026-11-20"), day("2026-11-21")]);
+        let left: Vec<_> =
+            fixture.ledger.files().unwrap().into_iter().map(|(day, host, _)| format!("{day} {host}")).collect();
+        assert_eq!(left, ["2026-11-21 web-2", "2026-11-22 web-1"]);
+        assert!(!fixture.dir.path().join("usage/date=2026-11-20").exists());
+    }
+
+    #[test]
+    fn any_host_name_makes_a_file_name_of_its_own() {
+        assert_eq!(file_stem("web-1.example"), "web-1.example");
+        let odd = ["a/b", "a_b", "../x", ".hidden", "", "größe", &"x".repeat(300)].map(file_stem);
+        for (at, stem) in odd.iter().enumerate() {
+            assert!(!stem.is_empty() && !stem.starts_with('.') && !stem.contains('/') && stem.len() < 200, "{stem}");
+            assert!(!odd[..at].contains(stem));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// Whatever happens to a file's bytes, a commit ends in an answer, and what it could not read is kept.
+        #[test]
+        fn damage_is_never_overwritten(samples in any_samples(), at in any::<prop::sample::Index>(), bit in 0_u8..8, cut in any::<bool>()) {
+            prop_assume!(!samples.is_empty());
+            let fixture = fixture();
+            fixture.commit(&tally(&samples));
+            let (_, _, path) = fixture.ledger.files().unwrap().remove(0);
+            let mut bytes = fs::read(&path).unwrap();
+            let at = at.index(bytes.len());
+            if cut { bytes.truncate(at) } else { bytes[at] ^= 1 << bit }
+            fs::write(&path, &bytes).unwrap();
+            let unreadable = matches!(read_day(&path, None), Err(ReadError::Corrupt(_)));
+            let committed = fixture.ledger.commit(&tally(&samples), &BTreeMap::new(), &BTreeMap::new());
+            let kept = PathBuf::from(format!("{}.corrupt-1", path.display()));
+            if committed.failed.is_none() && unreadable {
+                prop_assert_eq!(fs::read(kept).unwrap(), bytes);
+            }
+        }
+    }
 }
