@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn the_text_says_what_there_is_and_what_to_do() {
         expect![[r#"
-            prod: 12,345 of 40,000 used [#######.................] 30 %
+            prod: 12,345 of 40,000 used [#######.................] 31 %
               forecast    33,850, 8 times in 10 between 31,020 and 36,700 (28 days of history)
               over limit  2 % likely
               runs out    not before it resets

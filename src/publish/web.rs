@@ -232,7 +232,7 @@ mod tests {
             <h1>daycap</h1>
             <p>app-1, 2026-11-22 14:30:00 UTC</p>
             <ul>
-            <li><b>&lt;script&gt;&#39;&quot;&amp;</b>: 12,345/40,000 (30 %) · forecast 33.9k [31-37k] · reset 00:00 UTC</li>
+            <li><b>&lt;script&gt;&#39;&quot;&amp;</b>: 12,345/40,000 (31 %) · forecast 33.9k [31-37k] · reset 00:00 UTC</li>
             </ul>
             <p><a href="metrics">metrics</a> · <a href="api/v1/status">status as JSON</a> · <a href="healthz">health</a></p>
             </html>
