@@ -343,10 +343,9 @@ impl<'a> Session<'a> {
     /// To the journal at once, and to each notifier beside the loop: a slow one never delays counting.
     fn deliver(&mut self, alert: &Alert) {
         tracing::warn!(quota = alert.quota, level = alert.level.name(), "{}", alert.message);
-        let text = serde_json::to_string(alert).unwrap_or_else(|error| format!("{{\"error\":{error:?}}}"));
         for notifier in &self.config.notifiers {
             self.deliveries += 1;
-            self.jobs.spawn(deliver_one(notifier.clone(), text.clone()));
+            self.jobs.spawn(deliver_one(notifier.clone(), alert.clone()));
         }
     }
 
@@ -362,7 +361,7 @@ impl<'a> Session<'a> {
     }
 }
 
-async fn deliver_one(notifier: Notifier, alert: String) -> Job {
+async fn deliver_one(notifier: Notifier, alert: Alert) -> Job {
     let Kind::Exec(command) = &notifier.kind;
     let delivered = exec::deliver(&alert, command, notifier.timeout).await;
     Job::Delivery { notifier: notifier.name, error: delivered.err().map(|error| error.to_string()) }
