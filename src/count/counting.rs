@@ -109,7 +109,8 @@ impl Counting {
         let units = rows.column(batch::UNITS)?.u64()?.cont_slice()?;
         for ((minute, units), group) in batch::minutes(rows)?.into_iter().zip(units).zip(groups) {
             if group.is_some() && self.times.number(minute).is_some() {
-                *sum.entry(minute).or_default() += units;
+                let minute = sum.entry(minute).or_default();
+                *minute = minute.saturating_add(*units);
             }
         }
         Ok(())
@@ -282,8 +283,8 @@ impl Group {
     fn add(&mut self, key: u64, requests: u64, units: u64, bytes: u64) {
         self.requests += requests;
         self.errors += requests * (key & 1);
-        self.units = self.units.wrapping_add(units);
-        self.bytes = self.bytes.wrapping_add(bytes);
+        self.units = self.units.saturating_add(units);
+        self.bytes = self.bytes.saturating_add(bytes);
         let bucket = (key >> BUCKET_SHIFT) as usize % BUCKETS;
         self.durations[bucket] += requests;
     }

@@ -109,7 +109,8 @@ pub fn minutes(ledger: &Ledger, span: Range<Minute>, matching: &Match) -> anyhow
     let mut all = Minutes::new();
     for (_, part) in read_all(&files, &counting.minute_columns(), &mut |_, _| {}, start, add)? {
         for (minute, units) in part {
-            *all.entry(minute).or_default() += units;
+            let minute = all.entry(minute).or_default();
+            *minute = minute.saturating_add(units);
         }
     }
     Ok(all)
@@ -128,7 +129,7 @@ pub fn top_operations(
     let named =
         |row: Row| <[String; 2]>::try_from(row.group).ok().map(|[service, operation]| (service, operation, row.units));
     let mut operations: Vec<_> = rows.into_iter().filter_map(named).collect();
-    operations.sort_by(|a, b| b.2.cmp(&a.2));
+    operations.sort_by_key(|(_, _, units)| std::cmp::Reverse(*units));
     operations.truncate(operations_max);
     Ok(operations)
 }

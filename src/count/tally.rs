@@ -43,7 +43,7 @@ impl Tally {
 
     /// The UTC days that have rows.
     pub fn days(&self) -> BTreeSet<Day> {
-        let keys = self.sums.frames().iter().flat_map(|frame| sums::keys(frame));
+        let keys = self.sums.frames().iter().flat_map(sums::keys);
         let numbers: BTreeSet<u32> = keys.map(|key| day_number(unpack(*key).0)).collect();
         numbers.into_iter().map(|number| Minute(number * DAY_MINUTES).utc_day()).collect()
     }
