@@ -14,13 +14,16 @@ const PARALLEL_ROWS_MIN: usize = 32 * 1024;
 /// Frames are kept apart until they hold this many rows more than twice what was left the last time, so
 /// that adding stays linear and memory stays within three times the distinct rows and this.
 const LOOSE_ROWS_MAX: usize = 256 * 1024;
+/// A frame costs about a kilobyte however few its rows; a daemon that cannot commit adds small ones for hours.
+const FRAMES_MAX: usize = 1024;
 
 /// Why polars cannot fail where we `expect` it not to: the frames here are made here.
 pub(super) const OWN_FRAME: &str = "the columns of a frame built here have one length and the types it was built with";
 
 /// Sums by packed key. One key may be in several frames until they are added up.
 ///
-/// Integers are u64 and wrap only beyond 1.8e19; the largest thing summed is bytes, and that is 18 exabytes.
+/// Integers are u64. Their sums wrap beyond 1.8e19: bytes would have to reach 18 exabytes, and a log's own cost
+/// field 4e9 in each of 4e9 lines.
 #[derive(Clone, Default)]
 pub(super) struct Sums {
     frames: Vec<DataFrame>,
@@ -35,7 +38,7 @@ impl Sums {
         }
         self.rows += frame.height();
         self.frames.push(frame);
-        if self.rows > 2 * self.distinct_rows + LOOSE_ROWS_MAX {
+        if self.rows > 2 * self.distinct_rows + LOOSE_ROWS_MAX || self.frames.len() > FRAMES_MAX {
             *self = self.compacted().map(Sums::one).unwrap_or_default();
         }
     }

@@ -224,6 +224,16 @@ mod tests {
         assert!(tally.series.list().is_empty());
     }
 
+    #[test]
+    fn thousands_of_single_requests_do_not_stay_thousands_of_frames() {
+        let mut tally = Tally::default();
+        for _ in 0..2500 {
+            tally.add(&mut decoded(&[sample("2026-11-22T10:00:00Z", "/a", 200, 1)]));
+        }
+        assert!(tally.sums.frames().len() <= 1025);
+        assert_eq!(tally.rows()[0].2, 2500);
+    }
+
     /// More rows than are kept loose, added in many batches, so that compaction happens on the way.
     #[test]
     fn many_batches_add_up_in_bounded_memory() {
