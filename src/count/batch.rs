@@ -1,11 +1,11 @@
-//! The one schema. Decoded columns become sums by packed key, sums become rows of the ledger, and rows
-//! of the ledger become sums again.
+//! The one schema: sums by minute and series become rows of the ledger, and rows of the ledger sums again.
 //! This file never touches the disk, and every frame that leaves it adds up to what came in.
 
 use hashbrown::HashMap;
 use polars::prelude::*;
 
-use crate::collect::request::{Bucket, Columns, NONE, Series, SeriesTable, pack, unpack};
+use super::sums::{self, OWN_FRAME, PACKED};
+use crate::collect::request::{Bucket, NONE, Series, SeriesTable, pack, unpack};
 use crate::day::Minute;
 
 // The ledger's columns, in the order of a file.
@@ -40,188 +40,54 @@ pub const DURATION_MS: &str = "duration_ms";
 /// All that a series is made of.
 const SERIES: [&str; 7] = [SERVICE, KEY, API, METHOD, OPERATION, STATUS, DURATION_LE_MS];
 
-/// The key of frames inside this folder: one u64, which is what polars groups fastest. Never on disk.
-pub(super) const PACKED: &str = "packed";
-
-/// Below this many rows a second thread costs more than it brings.
-const PARALLEL_ROWS_MIN: usize = 32 * 1024;
-/// Frames are kept apart until they hold this many rows more than twice what was left the last time, so
-/// that adding stays linear and memory stays within three times the distinct rows and this.
-const LOOSE_ROWS_MAX: usize = 256 * 1024;
-
 /// A half step down from a bucket's upper bound: inside that bucket, whatever the rounding.
 const MID_BUCKET: f64 = 0.85;
 
-/// Why polars cannot fail where we `expect` it not to: the frames here are made here.
-const OWN_FRAME: &str = "the columns of a frame built here have one length and the types it was built with";
-
-/// Sums by packed key. One key may be in several frames until they are added up.
-///
-/// Integers are u64 and wrap only beyond 1.8e19; the largest thing summed is bytes, and that is 18 exabytes.
-#[derive(Clone, Default)]
-pub(super) struct Sums {
-    frames: Vec<DataFrame>,
-    rows: usize,
-    distinct_rows: usize,
-}
-
-impl Sums {
-    pub fn push(&mut self, frame: DataFrame) {
-        if frame.height() == 0 {
-            return;
-        }
-        self.rows += frame.height();
-        self.frames.push(frame);
-        if self.rows > 2 * self.distinct_rows + LOOSE_ROWS_MAX {
-            *self = self.compacted().map(Sums::one).unwrap_or_default();
-        }
-    }
-
-    fn one(frame: DataFrame) -> Sums {
-        Sums { rows: frame.height(), distinct_rows: frame.height(), frames: vec![frame] }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.rows == 0
-    }
-
-    pub fn frames(&self) -> &[DataFrame] {
-        &self.frames
-    }
-
-    pub fn into_frames(self) -> Vec<DataFrame> {
-        self.frames
-    }
-
-    /// Each key once; `None` when there is no row.
-    pub fn compacted(&self) -> Option<DataFrame> {
-        let (first, rest) = self.frames.split_first()?;
-        if rest.is_empty() {
-            return Some(first.clone());
-        }
-        let mut all = first.clone();
-        for frame in rest {
-            all.vstack_mut(frame).expect(OWN_FRAME);
-        }
-        all.rechunk_mut();
-        Some(add_up(&all))
-    }
-}
-
-/// Requests as they were decoded become sums by key. The columns are handed over whole, not copied.
-pub(super) fn count(rows: Columns) -> DataFrame {
-    let values = vec![
-        UInt64Chunked::from_vec(UNITS.into(), rows.units).into_column(),
-        UInt64Chunked::from_vec(BYTES.into(), rows.bytes).into_column(),
-        Float64Chunked::from_vec(DURATION_MS.into(), rows.duration_ms).into_column(),
-    ];
-    count_by(rows.key, values)
-}
-
-/// The sums of no request at all.
-pub(super) fn no_sums() -> DataFrame {
-    count(Columns::default())
-}
-
-/// Sum `values` by `key`, and count the rows of each key as its requests.
-pub(super) fn count_by(key: Vec<u64>, values: Vec<Column>) -> DataFrame {
-    let mut columns = vec![UInt64Chunked::from_vec(PACKED.into(), key).into_column()];
-    columns.extend(values);
-    let frame = DataFrame::new_infer_height(columns).expect(OWN_FRAME);
-    let groups = group(&frame);
-    let requests = groups.get_groups().group_count().cast(&DataType::UInt64).expect("u32 fits in u64");
-    let mut sums = sum(&groups);
-    sums.insert_column(1, requests.with_name(REQUESTS.into()).into_column()).expect(OWN_FRAME);
-    sums
-}
-
-/// A frame that has a packed key and sums, with each key once.
-pub(super) fn add_up(frame: &DataFrame) -> DataFrame {
-    sum(&group(frame))
-}
-
-fn group(frame: &DataFrame) -> GroupBy<'_> {
-    let key = frame.column(PACKED).expect(OWN_FRAME).clone();
-    let parallel = frame.height() >= PARALLEL_ROWS_MIN;
-    frame.group_by_with_series(vec![key], parallel, false).expect(OWN_FRAME)
-}
-
-#[expect(deprecated, reason = "the lazy API costs minutes of build time and a sum over one key needs none of it")]
-fn sum(groups: &GroupBy<'_>) -> DataFrame {
-    let mut sums = groups.sum().expect(OWN_FRAME);
-    sums.set_column_names(&groups.df.get_column_names_owned()).expect(OWN_FRAME);
-    sums.rechunk_mut();
-    sums
-}
-
-pub(super) fn keys(frame: &DataFrame) -> &[u64] {
-    integers(frame, PACKED)
-}
-
-/// A u64 column of a frame built here.
-pub(super) fn integers<'a>(frame: &'a DataFrame, name: &str) -> &'a [u64] {
-    frame.column(name).and_then(|column| column.u64()?.cont_slice()).expect(OWN_FRAME)
-}
-
-pub(super) fn with_keys(mut frame: DataFrame, keys: Vec<u64>) -> DataFrame {
-    frame.replace_column(0, UInt64Chunked::from_vec(PACKED.into(), keys).into_column()).expect(OWN_FRAME);
-    frame
-}
-
-/// Only the rows for which `keep` holds.
-pub(super) fn filter(frame: &DataFrame, keep: impl Fn(u64) -> bool) -> DataFrame {
-    let mask = BooleanChunked::from_iter_values("".into(), keys(frame).iter().map(|key| keep(*key)));
-    let mut kept = frame.filter(&mask).expect(OWN_FRAME);
-    kept.rechunk_mut();
-    kept
-}
-
-pub(super) fn sorted(frame: &DataFrame) -> DataFrame {
-    let mut sorted = frame.sort([PACKED], SortMultipleOptions::default()).expect(OWN_FRAME);
-    sorted.rechunk_mut();
-    sorted
-}
-
 /// Sums by (minute, series) become rows of the ledger, sorted by minute, then by labels.
 pub(super) fn ledger_rows(sums: &DataFrame, series: &[Series], host: &str) -> DataFrame {
-    let used = used_series(keys(sums), series);
-    let rank: HashMap<u32, u32> = used.iter().zip(0..).map(|((_, id), rank)| (*id, rank)).collect();
-    let by_rank = keys(sums).iter().map(|key| {
+    let (used, ranks) = ranked(sums::keys(sums), series);
+    let by_rank = sums::keys(sums).iter().map(|key| {
         let (minute, id) = unpack(*key);
-        pack(minute, rank[&id])
+        pack(minute, ranks[id as usize])
     });
-    let sums = sorted(&with_keys(sums.clone(), by_rank.collect()));
-    let rows: Vec<(Minute, &Series)> =
-        keys(&sums).iter().map(|key| unpack(*key)).map(|(minute, rank)| (minute, used[rank as usize].0)).collect();
-    let mut columns = vec![minute_column(&rows)];
-    columns.extend(label_columns(&rows, host));
-    columns.extend(sums.into_columns().into_iter().skip(1));
-    DataFrame::new(rows.len(), columns).expect(OWN_FRAME)
+    let sums = sums::sorted(&sums::with_keys(sums.clone(), by_rank.collect()));
+    let keys = || sums::keys(&sums).iter().map(|key| unpack(*key));
+    let rank = IdxCa::from_vec(PACKED.into(), keys().map(|(_, rank)| rank).collect());
+    let mut columns = vec![minute_column(keys().map(|(minute, _)| minute))];
+    columns.extend(labels(&used, host).take(&rank).expect(OWN_FRAME).into_columns());
+    columns.extend(sums.columns().iter().skip(1).cloned());
+    DataFrame::new(sums.height(), columns).expect(OWN_FRAME)
 }
 
-/// The series of these keys with their ids, in order of their labels.
-fn used_series<'a>(keys: &[u64], series: &'a [Series]) -> Vec<(&'a Series, u32)> {
-    let mut ids: Vec<u32> = keys.iter().map(|key| unpack(*key).1).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let mut used: Vec<_> = ids.into_iter().map(|id| (&series[id as usize], id)).collect();
+/// The series of these keys in order of their labels, and for each id its place there.
+fn ranked<'a>(keys: &[u64], series: &'a [Series]) -> (Vec<&'a Series>, Vec<u32>) {
+    let mut is_used = vec![false; series.len()];
+    for key in keys {
+        is_used[unpack(*key).1 as usize] = true;
+    }
+    let mut used: Vec<(&Series, usize)> = series.iter().zip(0..).filter(|(_, id)| is_used[*id]).collect();
     used.sort_unstable();
-    used
+    let mut ranks = vec![u32::MAX; series.len()];
+    for ((_, id), rank) in used.iter().zip(0..) {
+        ranks[*id] = rank;
+    }
+    (used.into_iter().map(|(series, _)| series).collect(), ranks)
 }
 
-fn minute_column(rows: &[(Minute, &Series)]) -> Column {
-    let milliseconds: Vec<i64> = rows.iter().map(|(minute, _)| i64::from(minute.0) * 60_000).collect();
+fn minute_column(minutes: impl Iterator<Item = Minute>) -> Column {
+    let milliseconds = minutes.map(|minute| i64::from(minute.0) * 60_000).collect();
     Int64Chunked::from_vec(MINUTE.into(), milliseconds).into_datetime(TimeUnit::Milliseconds, None).into_column()
 }
 
-fn label_columns(rows: &[(Minute, &Series)], host: &str) -> Vec<Column> {
+/// The label columns, a row a series.
+fn labels(series: &[&Series], host: &str) -> DataFrame {
     let text = |name: &str, label: fn(&Series) -> &str| {
-        StringChunked::from_iter_values(name.into(), rows.iter().map(|(_, series)| label(series))).into_column()
+        StringChunked::from_iter_values(name.into(), series.iter().map(|series| label(series))).into_column()
     };
-    let status = rows.iter().map(|(_, series)| series.status);
-    let bound = rows.iter().map(|(_, series)| series.duration.map(Bucket::upper_ms));
-    vec![
-        StringChunked::from_iter_values(HOST.into(), rows.iter().map(|_| host)).into_column(),
+    let status = series.iter().map(|series| series.status);
+    let bound = series.iter().map(|series| series.duration.map(Bucket::upper_ms));
+    let columns = vec![
+        StringChunked::from_iter_values(HOST.into(), series.iter().map(|_| host)).into_column(),
         text(SERVICE, |series| &series.service),
         text(KEY, |series| &series.key),
         text(API, |series| &series.api),
@@ -229,7 +95,8 @@ fn label_columns(rows: &[(Minute, &Series)], host: &str) -> Vec<Column> {
         text(OPERATION, |series| &series.operation),
         UInt16Chunked::from_iter_options(STATUS.into(), status).into_column(),
         Float64Chunked::from_iter_options(DURATION_LE_MS.into(), bound).into_column(),
-    ]
+    ];
+    DataFrame::new(series.len(), columns).expect(OWN_FRAME)
 }
 
 /// Rows of the ledger become sums by (minute, series) again; `table` learns their series.
@@ -354,6 +221,7 @@ fn number<T: Copy + Eq + std::hash::Hash>(values: impl Iterator<Item = T>) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collect::request::Columns;
 
     #[test]
     fn every_bucket_comes_back_from_its_upper_bound() {
@@ -364,11 +232,6 @@ mod tests {
             let number = bucket_number(Some(upper_ms));
             assert!((bucket_upper_ms(usize::from(number)) / upper_ms - 1.0).abs() < 1e-12);
         }
-    }
-
-    #[test]
-    fn no_rows_make_an_empty_frame() {
-        assert_eq!(count(Columns::default()).height(), 0);
     }
 
     #[test]
@@ -389,7 +252,7 @@ mod tests {
             bytes: vec![2],
             duration_ms: vec![0.0],
         };
-        let frame = ledger_rows(&count(rows), &[series], "h");
+        let frame = ledger_rows(&sums::count(rows), &[series], "h");
         let schema: Vec<String> =
             frame.fields().iter().map(|field| format!("{} {:?}", field.name, field.dtype)).collect();
         expect_test::expect![[r#"

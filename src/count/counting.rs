@@ -6,10 +6,11 @@ use std::borrow::Cow;
 
 use polars::prelude::{DataFrame, IntoColumn, PolarsResult, UInt64Chunked};
 
-use super::batch::{self, BUCKETS, Distinct, Sums};
+use super::batch::{self, BUCKETS, Distinct};
 use super::group::{Labels, Part, Times};
 use super::ledger::Completeness;
 use super::query::{By, Query, Report, Row};
+use super::sums::{self, Sums};
 use super::tally::Minutes;
 use crate::collect::request::{Decoded, Series, unpack};
 use crate::quota::Column;
@@ -76,7 +77,7 @@ impl Counting {
         rows.units.truncate(kept);
         rows.bytes.truncate(kept);
         let values = vec![column(batch::UNITS, rows.units), column(batch::BYTES, rows.bytes)];
-        self.sums.push(batch::count_by(rows.key, values));
+        self.sums.push(sums::count_by(rows.key, values));
     }
 
     /// Count a day file's rows. They need only the columns of [`Counting::columns`].
@@ -93,12 +94,12 @@ impl Counting {
                 kept.push(row);
             }
         }
-        let mut columns = vec![column(batch::PACKED, key)];
+        let mut columns = vec![column(sums::PACKED, key)];
         for name in [batch::REQUESTS, batch::UNITS, batch::BYTES] {
             let values = rows.column(name)?.u64()?.cont_slice()?;
             columns.push(column(name, kept.iter().map(|row| values[*row]).collect()));
         }
-        self.sums.push(batch::add_up(&DataFrame::new(kept.len(), columns)?));
+        self.sums.push(sums::add_up(&DataFrame::new(kept.len(), columns)?));
         Ok(())
     }
 
@@ -108,7 +109,8 @@ impl Counting {
         let units = rows.column(batch::UNITS)?.u64()?.cont_slice()?;
         for ((minute, units), group) in batch::minutes(rows)?.into_iter().zip(units).zip(groups) {
             if group.is_some() && self.times.number(minute).is_some() {
-                *sum.entry(minute).or_default() += units;
+                let minute = sum.entry(minute).or_default();
+                *minute = minute.saturating_add(*units);
             }
         }
         Ok(())
@@ -179,8 +181,8 @@ impl Counting {
             u64::from(times[time as usize]) << TIME_SHIFT | group_bits(labels[label as usize]) | rest
         };
         for frame in other.sums.into_frames() {
-            let keys = batch::keys(&frame).iter().map(translate).collect();
-            self.sums.push(batch::with_keys(frame, keys));
+            let keys = sums::keys(&frame).iter().map(translate).collect();
+            self.sums.push(sums::with_keys(frame, keys));
         }
         if let Completeness::AtLeast { reasons } = other.completeness {
             self.completeness.add(reasons);
@@ -190,11 +192,11 @@ impl Counting {
     pub fn finish(self) -> Report {
         let mut total = Group::default();
         let mut rows: Vec<(Vec<Part>, Row)> = Vec::new();
-        if let Some(sums) = self.sums.compacted().map(|sums| batch::sorted(&sums)) {
+        if let Some(sums) = self.sums.compacted().map(|sums| sums::sorted(&sums)) {
             let [requests, units, bytes] =
-                [batch::REQUESTS, batch::UNITS, batch::BYTES].map(|name| batch::integers(&sums, name));
+                [batch::REQUESTS, batch::UNITS, batch::BYTES].map(|name| sums::integers(&sums, name));
             let mut first = 0;
-            for run in batch::keys(&sums).chunk_by(|a, b| a >> LABEL_SHIFT == b >> LABEL_SHIFT) {
+            for run in sums::keys(&sums).chunk_by(|a, b| a >> LABEL_SHIFT == b >> LABEL_SHIFT) {
                 let mut group = Group::default();
                 for (row, key) in (first..).zip(run) {
                     group.add(*key, requests[row], units[row], bytes[row]);
@@ -281,8 +283,8 @@ impl Group {
     fn add(&mut self, key: u64, requests: u64, units: u64, bytes: u64) {
         self.requests += requests;
         self.errors += requests * (key & 1);
-        self.units = self.units.wrapping_add(units);
-        self.bytes = self.bytes.wrapping_add(bytes);
+        self.units = self.units.saturating_add(units);
+        self.bytes = self.bytes.saturating_add(bytes);
         let bucket = (key >> BUCKET_SHIFT) as usize % BUCKETS;
         self.durations[bucket] += requests;
     }

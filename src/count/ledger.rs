@@ -106,8 +106,11 @@ struct DayPath {
 enum Old {
     None,
     File(DayFile),
-    /// It could not be read and was renamed; the sentence says so.
-    SetAside(String),
+    /// It makes no sense, and why; it is kept under this name before another takes its place.
+    Unreadable {
+        what: String,
+        aside: PathBuf,
+    },
 }
 
 /// A day file's content.
@@ -142,7 +145,7 @@ impl Ledger {
                 return Committed { written, failed: Some((day, error)) };
             }
             written.push(day);
-            if let Err(error) = sync_folder(&self.path(day).folder) {
+            if let Err(error) = self.sync(day) {
                 return Committed { written, failed: Some((day, error)) };
             }
         }
@@ -212,10 +215,14 @@ impl Ledger {
         let path = self.path(day);
         let mut footer = self.empty_footer(day);
         let mut rows = Tally::default();
-        let mut before = None;
+        let (mut before, mut unreadable) = (None, None);
         match self.readable(&path)? {
             Old::None => {}
-            Old::SetAside(reason) => footer.completeness.add([reason]),
+            Old::Unreadable { what, aside } => {
+                let reason = format!("the day's file was unreadable ({what}) and is kept as {}", aside.display());
+                footer.completeness.add([reason]);
+                unreadable = Some(aside);
+            }
             Old::File(file) => {
                 rows =
                     Tally::of_ledger_rows(&file.rows).with_context(|| format!("cannot use {}", path.file.display()))?;
@@ -230,9 +237,13 @@ impl Ledger {
         if before.as_ref() == Some(&footer) && rows.row_count() == rows_before {
             return Ok(());
         }
-        self.create_folder(&path.folder)?;
+        fs::create_dir_all(&path.folder).with_context(|| format!("cannot create {}", path.folder.display()))?;
         let bytes = encode(&mut rows.ledger_rows(&self.host), &footer)?;
         write_durably(&path.temporary, &bytes).with_context(|| format!("cannot write {}", path.temporary.display()))?;
+        if let Some(aside) = unreadable {
+            // Only now, so that a commit that failed or died before finds the same file and gives the same reason.
+            keep(&path.file, &aside).with_context(|| format!("cannot keep {}", aside.display()))?;
+        }
         fs::rename(&path.temporary, &path.file).with_context(|| format!("cannot put {} in place", path.file.display()))
     }
 
@@ -241,12 +252,16 @@ impl Ledger {
         Footer { version: FOOTER_VERSION, host, day, marks: Vec::new(), completeness: Completeness::Exact }
     }
 
-    /// The day's file; one that cannot be understood is renamed, never overwritten.
+    /// The day's file; one that makes no sense comes with a free name to keep it under.
     fn readable(&self, path: &DayPath) -> anyhow::Result<Old> {
         match read_day(&path.file, None) {
             Ok(file) => Ok(Old::File(file)),
             Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(Old::None),
-            Err(ReadError::Corrupt(what)) => set_aside(&path.file, &what).map(Old::SetAside),
+            Err(ReadError::Corrupt(what)) => {
+                let aside =
+                    free_name(&path.file).with_context(|| format!("{} is unreadable: {what}", path.file.display()))?;
+                Ok(Old::Unreadable { what, aside })
+            }
             Err(error) => Err(cannot_read(&path.file, error)),
         }
     }
@@ -265,12 +280,9 @@ impl Ledger {
         format!("{}.parquet", file_stem(&self.host))
     }
 
-    /// Create a day's folder, so that it is still there after a power cut.
-    fn create_folder(&self, folder: &Path) -> anyhow::Result<()> {
-        if folder.is_dir() {
-            return Ok(());
-        }
-        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    /// Make a day's rename durable, and the folders it lies in, which this or an earlier commit created.
+    fn sync(&self, day: Day) -> anyhow::Result<()> {
+        sync_folder(&self.path(day).folder)?;
         sync_folder(&self.usage())?;
         sync_folder(&self.state_dir)
     }
@@ -346,16 +358,15 @@ fn cannot_read(path: &Path, error: ReadError) -> anyhow::Error {
     anyhow::Error::new(error).context(format!("cannot read {}", path.display()))
 }
 
-/// Rename an unreadable file to the first free `.corrupt-N`; the sentence is the day's reason.
-fn set_aside(path: &Path, what: &str) -> anyhow::Result<String> {
-    for number in 1..=CORRUPT_MAX {
-        let aside = PathBuf::from(format!("{}.corrupt-{number}", path.display()));
-        if !aside.exists() {
-            fs::rename(path, &aside).with_context(|| format!("cannot rename {}", path.display()))?;
-            return Ok(format!("the day's file was unreadable ({what}) and is kept as {}", aside.display()));
-        }
-    }
-    anyhow::bail!("{} is unreadable ({what}) and {CORRUPT_MAX} like it are kept already; remove some", path.display())
+/// The first `.corrupt-N` that is free.
+fn free_name(path: &Path) -> anyhow::Result<PathBuf> {
+    let mut names = (1..=CORRUPT_MAX).map(|number| PathBuf::from(format!("{}.corrupt-{number}", path.display())));
+    names.find(|name| !name.exists()).with_context(|| format!("{CORRUPT_MAX} like it are kept already; remove some"))
+}
+
+/// A second name for a file's bytes, or a copy where the file system has no second names.
+fn keep(path: &Path, aside: &Path) -> io::Result<()> {
+    fs::hard_link(path, aside).or_else(|_| fs::copy(path, aside).map(drop))
 }
 
 /// All logs' marks; of two for the same log the newer.
@@ -583,6 +594,20 @@ mod tests {
     }
 
     #[test]
+    fn a_commit_that_fails_on_an_unreadable_file_forgets_no_reason() {
+        let fixture = fixture();
+        fixture.commit(&one_request());
+        fs::write(fixture.file(DAY), b"not parquet").unwrap();
+        let blocked = fixture.file(DAY).with_file_name(".web-1.parquet.tmp");
+        fs::create_dir(&blocked).unwrap();
+        assert!(fixture.ledger.commit(&one_request(), &BTreeMap::new(), &BTreeMap::new()).failed.is_some());
+        fs::remove_dir(&blocked).unwrap();
+        fixture.commit(&one_request());
+        assert_ne!(fixture.ledger.footers().unwrap()[&day(DAY)].completeness, Completeness::Exact);
+        assert_eq!(fixture.names(DAY), ["web-1.parquet", "web-1.parquet.corrupt-1"]);
+    }
+
+    #[test]
     fn a_file_that_a_newer_version_wrote_is_left_alone() {
         let fixture = fixture();
         let mut footer = fixture.ledger.empty_footer(day(DAY));
@@ -635,6 +660,19 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn commits_in_any_split_give_the_file_of_one(samples in any_samples(), chunk in 1_usize..30) {
+            let (parts, whole) = (fixture(), fixture());
+            for samples in samples.chunks(chunk) {
+                parts.commit(&tally(samples));
+            }
+            whole.commit(&tally(&samples));
+            let rows = |(_, _, path): &(Day, String, PathBuf)| read_day(path, None).unwrap().rows;
+            let (parts, whole) = (parts.ledger.files().unwrap(), whole.ledger.files().unwrap());
+            prop_assert_eq!(parts.len(), whole.len());
+            prop_assert!(parts.iter().zip(&whole).all(|(part, whole)| rows(part).equals_missing(&rows(whole))));
+        }
 
         /// Whatever happens to a file's bytes, a commit ends in an answer, and what it could not read is kept.
         #[test]

@@ -1,6 +1,7 @@
 //! Requests become columns, the tally and the ledger. The only folder that knows polars.
 
 pub mod batch;
+mod sums;
 pub mod tally;
 pub mod ledger;
 pub mod group;

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono_tz::Tz;
 use polars::prelude::{DataFrame, PolarsResult};
 
-use super::batch::{self, Sums};
+use super::batch;
+use super::sums::{self, Sums};
 use crate::collect::request::{Decoded, Series, SeriesTable, pack, unpack};
 use crate::day::{DAY_MINUTES, Day, Minute};
 
@@ -22,7 +23,7 @@ impl Tally {
     pub fn add(&mut self, decoded: &mut Decoded) {
         let rows = std::mem::take(&mut decoded.rows);
         if !rows.is_empty() {
-            self.push(batch::count(rows), decoded.series.list());
+            self.push(sums::count(rows), decoded.series.list());
         }
     }
 
@@ -42,7 +43,7 @@ impl Tally {
 
     /// The UTC days that have rows.
     pub fn days(&self) -> BTreeSet<Day> {
-        let keys = self.sums.frames().iter().flat_map(|frame| batch::keys(frame));
+        let keys = self.sums.frames().iter().flat_map(sums::keys);
         let numbers: BTreeSet<u32> = keys.map(|key| day_number(unpack(*key).0)).collect();
         numbers.into_iter().map(|number| Minute(number * DAY_MINUTES).utc_day()).collect()
     }
@@ -53,8 +54,8 @@ impl Tally {
         let is_taken = |key| numbers.contains(&day_number(unpack(key).0));
         let mut taken = Tally { series: self.series.clone(), sums: Sums::default() };
         for frame in std::mem::take(&mut self.sums).into_frames() {
-            taken.sums.push(batch::filter(&frame, is_taken));
-            self.sums.push(batch::filter(&frame, |key| !is_taken(key)));
+            taken.sums.push(sums::filter(&frame, is_taken));
+            self.sums.push(sums::filter(&frame, |key| !is_taken(key)));
         }
         if self.is_empty() {
             // With no row left no series is needed: so the table cannot grow for as long as a daemon lives.
@@ -66,18 +67,18 @@ impl Tally {
     /// The tally's rows: minute, series, requests, units. Order unspecified.
     pub fn rows(&self) -> Vec<(Minute, &Series, u64, u64)> {
         let Some(sums) = self.sums.compacted() else { return Vec::new() };
-        let requests = batch::integers(&sums, batch::REQUESTS);
-        let units = batch::integers(&sums, batch::UNITS);
+        let requests = sums::integers(&sums, batch::REQUESTS);
+        let units = sums::integers(&sums, batch::UNITS);
         let row = |(row, key): (usize, &u64)| {
             let (minute, id) = unpack(*key);
             (minute, &self.series.list()[id as usize], requests[row], units[row])
         };
-        batch::keys(&sums).iter().enumerate().map(row).collect()
+        sums::keys(&sums).iter().enumerate().map(row).collect()
     }
 
     /// All rows in the ledger's schema, sorted.
     pub(super) fn ledger_rows(&self, host: &str) -> DataFrame {
-        batch::ledger_rows(&self.sums.compacted().unwrap_or_else(batch::no_sums), self.series.list(), host)
+        batch::ledger_rows(&self.sums.compacted().unwrap_or_else(sums::no_sums), self.series.list(), host)
     }
 
     /// What a day's file holds, as a tally to add to.
@@ -96,7 +97,7 @@ impl Tally {
     /// Add a copy of `other`'s rows of this UTC day.
     pub(super) fn add_day(&mut self, other: &Tally, day: Day) {
         for frame in other.sums.frames() {
-            self.push(batch::filter(frame, |key| unpack(key).0.utc_day() == day), other.series.list());
+            self.push(sums::filter(frame, |key| unpack(key).0.utc_day() == day), other.series.list());
         }
     }
 
@@ -108,8 +109,8 @@ impl Tally {
             let ours = ids[theirs as usize].get_or_insert_with(|| self.series.id_of(&list[theirs as usize]));
             pack(minute, *ours)
         };
-        let keys = batch::keys(&sums).iter().map(&mut translate).collect();
-        self.sums.push(batch::with_keys(sums, keys));
+        let keys = sums::keys(&sums).iter().map(&mut translate).collect();
+        self.sums.push(sums::with_keys(sums, keys));
     }
 }
 
@@ -221,6 +222,16 @@ mod tests {
         tally.take_days(&days);
         assert!(tally.is_empty() && tally.days().is_empty() && tally.rows().is_empty());
         assert!(tally.series.list().is_empty());
+    }
+
+    #[test]
+    fn thousands_of_single_requests_do_not_stay_thousands_of_frames() {
+        let mut tally = Tally::default();
+        for _ in 0..2500 {
+            tally.add(&mut decoded(&[sample("2026-11-22T10:00:00Z", "/a", 200, 1)]));
+        }
+        assert!(tally.sums.frames().len() <= 1025);
+        assert_eq!(tally.rows()[0].2, 2500);
     }
 
     /// More rows than are kept loose, added in many batches, so that compaction happens on the way.
