@@ -328,7 +328,7 @@ mod tests {
 
     #[test]
     fn clients_that_differ_wildly_are_of_low_confidence() {
-        let wild = |age: u32| PastDay { bins: vec![if age % 3 == 0 { 1 } else { 40 }; BINS], ..office_day(age) };
+        let wild = |age: u32| PastDay { bins: vec![if age.is_multiple_of(3) { 1 } else { 40 }; BINS], ..office_day(age) };
         let now = today(vec![10; 40], 10.0, 4_000);
         let days: Vec<_> = (1..=20).map(wild).collect();
         assert_eq!(forecast(&days, &now).confidence, Confidence::Low);
