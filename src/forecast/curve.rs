@@ -5,6 +5,8 @@ use super::{BIN_MINUTES, PastDay, real};
 
 /// Quarter hours in a day of 24 hours; the scale on which all days are compared, by the wall clock.
 pub const BINS: usize = (24 * 60 / BIN_MINUTES) as usize;
+/// The position at which that day ends.
+pub const MIDNIGHT: f64 = BINS as f64;
 
 /// One whole past day, cumulative.
 pub struct Curve {
@@ -12,6 +14,8 @@ pub struct Curve {
     pub age: f64,
     pub weekday: u32,
     pub total: f64,
+    /// `ln(1 + total)`: asked for once by every later day.
+    pub log_total: f64,
     /// Counted by the start of each bin, and at last the total.
     until: [f64; BINS + 1],
 }
@@ -24,7 +28,8 @@ impl Curve {
         }
         // A day of more bins than a wall clock shows keeps its total: the surplus falls into its last moment.
         until[BINS] += day.bins.iter().skip(BINS).copied().map(real).sum::<f64>();
-        Curve { age: f64::from(day.age), weekday: day.weekday, total: until[BINS], until }
+        let total = until[BINS];
+        Curve { age: f64::from(day.age), weekday: day.weekday, total, log_total: total.ln_1p(), until }
     }
 
     /// Counted by this position, in bins since midnight; even inside a bin.
@@ -40,10 +45,10 @@ impl Curve {
 
 /// The value at this position of a table whose index is the position, linear in between, held at its ends.
 pub fn interpolate(table: &[f64; BINS + 1], position: f64) -> f64 {
-    let held = position.clamp(0.0, real(BINS as u64));
+    let held = position.clamp(0.0, MIDNIGHT);
     // A float between 0 and BINS: its whole part is an index.
     let low = (held as usize).min(BINS - 1);
-    table[low] + (table[low + 1] - table[low]) * (held - real(low as u64))
+    table[low] + (table[low + 1] - table[low]) * (held - low as f64)
 }
 
 #[cfg(test)]

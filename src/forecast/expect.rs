@@ -6,8 +6,7 @@
 //! Gamma-distributed multiplier of its expected Poisson traffic, and its posterior mean after a share F of
 //! the day is `(k mu + C) / (k mu + mu F)`.
 
-use super::curve::{BINS, Curve};
-use super::real;
+use super::curve::{Curve, MIDNIGHT};
 
 /// How fast past days are forgotten, and how much a day of another kind says.
 struct Memory {
@@ -83,7 +82,7 @@ impl<'a> Expectation<'a> {
 
     /// The share of the day that is usually counted by this position.
     pub fn share_until(&self, position: f64) -> f64 {
-        let even = position.clamp(0.0, real(BINS as u64)) / real(BINS as u64);
+        let even = position.clamp(0.0, MIDNIGHT) / MIDNIGHT;
         let mut sum = EVEN_DAYS * even;
         let mut weights = EVEN_DAYS;
         for (day, weight) in self.history.iter().zip(&self.shape_weights) {
@@ -124,16 +123,16 @@ fn middle(a: f64, b: f64) -> f64 {
 
 /// Weighted mean of the days' totals, at least 1 so that it can be divided by.
 fn mean(history: &[Curve], weights: &[f64]) -> f64 {
-    weighted(history, weights, |total| total).max(1.0)
+    weighted(history, weights, |day| day.total).max(1.0)
 }
 
 /// The same on a logarithmic scale: one wild day moves it less.
 fn log_mean(history: &[Curve], weights: &[f64]) -> f64 {
-    weighted(history, weights, f64::ln_1p).exp_m1().max(1.0)
+    weighted(history, weights, |day| day.log_total).exp_m1().max(1.0)
 }
 
-fn weighted(history: &[Curve], weights: &[f64], value: impl Fn(f64) -> f64) -> f64 {
-    let sum: f64 = history.iter().zip(weights).map(|(day, weight)| weight * value(day.total)).sum();
+fn weighted(history: &[Curve], weights: &[f64], value: impl Fn(&Curve) -> f64) -> f64 {
+    let sum: f64 = history.iter().zip(weights).map(|(day, weight)| weight * value(day)).sum();
     let all: f64 = weights.iter().sum();
     if all > 0.0 { sum / all } else { 0.0 }
 }
@@ -155,6 +154,7 @@ fn median(history: &[Curve], weights: &[f64]) -> f64 {
 mod tests {
     use super::*;
     use crate::forecast::PastDay;
+    use crate::forecast::curve::BINS;
 
     fn day(age: u32, weekday: u32, a_bin: u64) -> Curve {
         Curve::of(&PastDay { age, weekday, bins: vec![a_bin; BINS], whole: true })

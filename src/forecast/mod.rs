@@ -9,7 +9,7 @@ mod spread;
 
 use serde::{Deserialize, Serialize};
 
-use curve::{BINS, Curve};
+use curve::{Curve, MIDNIGHT};
 use expect::{Expectation, guess_level, guess_remaining};
 use spread::{Spread, offset};
 
@@ -138,7 +138,7 @@ impl Now {
 /// The wall clock's position is known from the day's end: clocks change early in the day, so that after the
 /// change this is right on days of 23 and 25 hours too, and an hour off before it.
 fn position(left_minutes: f64) -> f64 {
-    (real(BINS as u64) - left_minutes / f64::from(BIN_MINUTES)).max(0.0)
+    (MIDNIGHT - left_minutes / f64::from(BIN_MINUTES)).max(0.0)
 }
 
 /// What is still to come, and how sure that is.
@@ -195,14 +195,14 @@ fn exhaustion_minutes(outlook: &Outlook, now: &Now, remaining: f64) -> Option<f6
     let share_now = outlook.expected.share_until(now.position);
     let share_then = share_now + (1.0 - share_now) * room / remaining;
     let position = position_of_share(&outlook.expected, now.position, share_then);
-    let left_then = (real(BINS as u64) - position) * f64::from(BIN_MINUTES);
+    let left_then = (MIDNIGHT - position) * f64::from(BIN_MINUTES);
     Some((now.window_minutes - left_then).clamp(now.elapsed_minutes, now.window_minutes))
 }
 
 /// The position from `from` on at which this share of a usual day is counted, found by halving; shares only
 /// rise.
 fn position_of_share(expected: &Expectation, from: f64, share: f64) -> f64 {
-    let (mut low, mut high) = (from, real(BINS as u64));
+    let (mut low, mut high) = (from, MIDNIGHT);
     // 96 bins / 2^17 are less than a second.
     for _ in 0..17 {
         let middle = f64::midpoint(low, high);
@@ -243,6 +243,7 @@ fn count(value: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::curve::BINS;
     use super::*;
     use proptest::prelude::*;
 
@@ -328,7 +329,8 @@ mod tests {
 
     #[test]
     fn clients_that_differ_wildly_are_of_low_confidence() {
-        let wild = |age: u32| PastDay { bins: vec![if age % 3 == 0 { 1 } else { 40 }; BINS], ..office_day(age) };
+        let wild =
+            |age: u32| PastDay { bins: vec![if age.is_multiple_of(3) { 1 } else { 40 }; BINS], ..office_day(age) };
         let now = today(vec![10; 40], 10.0, 4_000);
         let days: Vec<_> = (1..=20).map(wild).collect();
         assert_eq!(forecast(&days, &now).confidence, Confidence::Low);
@@ -370,6 +372,9 @@ mod tests {
     }
 
     proptest! {
+        // A history is thousands of numbers: half the usual cases keep the tests quick.
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
         #[test]
         fn every_forecast_is_ordered_finite_and_no_less_than_used(history in any_history(), today in any_today()) {
             let forecast = forecast(&history, &today);

@@ -243,6 +243,7 @@ mod tests {
     use super::*;
     use crate::forecast::Forecast;
     use expect_test::{Expect, expect};
+    use proptest::prelude::*;
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().expect("an instant")
@@ -334,6 +335,21 @@ mod tests {
         let steps = [(32_000, 0.2), (34_000, 0.8), (39_000, 0.9), (40_001, 1.0)];
         let all = [Level::Used80, Level::Projected, Level::Used95, Level::Exceeded];
         assert_eq!(spoken(&mut Memory::default(), &steps), all);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_day_does_no_level_speaks_twice_and_exceeded_is_the_last(
+            mut used in prop::collection::vec(0..45_000_u64, 1..40),
+            probabilities in prop::collection::vec(0.0..1.0, 40),
+        ) {
+            used.sort_unstable();
+            let steps: Vec<_> = used.into_iter().zip(probabilities).collect();
+            let spoken = spoken(&mut Memory::default(), &steps);
+            prop_assert!(Level::ALL.iter().all(|level| spoken.iter().filter(|said| *said == level).count() <= 1));
+            let exceeded = spoken.iter().position(|level| *level == Level::Exceeded);
+            prop_assert!(exceeded.is_none_or(|place| place == spoken.len() - 1));
+        }
     }
 
     #[test]

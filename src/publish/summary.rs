@@ -235,9 +235,10 @@ pub fn markdown(summary: &Summary) -> String {
         text += &quota_section(quota);
     }
     text += &table("Services", "service", &summary.by_service);
+    text += "\n";
     text += &table("Operations", "operation", &summary.by_operation);
-    text += &table("Statuses", "status", &summary.by_status);
-    text
+    text += "\n";
+    text + &table("Statuses", "status", &summary.by_status)
 }
 
 fn overview(summary: &Summary, zone: Tz) -> String {
@@ -296,7 +297,11 @@ fn forecasts_table(forecasts: &[Fared]) -> String {
         text += "| forecast at | P10 | P50 | P90 | P50 off by |\n|---|--:|--:|--:|--:|\n";
     }
     for Fared { hour, p10, p50, p90, error_percent } in forecasts {
-        let off = error_percent.map_or_else(|| "-".to_owned(), |percent| format!("{percent:+}%"));
+        let off = match error_percent {
+            None => "-".to_owned(),
+            Some(0) => "0%".to_owned(),
+            Some(percent) => format!("{percent:+}%"),
+        };
         let [p10, p50, p90] = [p10, p50, p90].map(|count| thousands(*count));
         line(&mut text, format_args!("| {hour:02}:00 | {p10} | {p50} | {p90} | {off} |"));
     }
@@ -309,7 +314,7 @@ fn table(title: &str, what: &str, groups: &[Group]) -> String {
         let [requests, errors, units] = [group.requests, group.errors, group.units].map(thousands);
         line(&mut text, format_args!("| {} | {requests} | {errors} | {units} |", cell(&group.name)));
     }
-    text + "\n"
+    text
 }
 
 fn line(text: &mut String, line: std::fmt::Arguments) {
@@ -427,9 +432,9 @@ mod tests {
             | forecast at | P10 | P50 | P90 | P50 off by |
             |---|--:|--:|--:|--:|
             | 09:00 | 5,982 | 6,070 | 6,644 | +1% |
-            | 12:00 | 5,988 | 6,018 | 6,185 | +0% |
-            | 15:00 | 5,889 | 5,989 | 6,011 | +0% |
-            | 18:00 | 6,000 | 6,000 | 6,031 | +0% |
+            | 12:00 | 5,988 | 6,018 | 6,185 | 0% |
+            | 15:00 | 5,889 | 5,989 | 6,011 | 0% |
+            | 18:00 | 6,000 | 6,000 | 6,031 | 0% |
 
             ## Quota small: 6,000 of 5,000 (120%)
 
@@ -438,9 +443,9 @@ mod tests {
             | forecast at | P10 | P50 | P90 | P50 off by |
             |---|--:|--:|--:|--:|
             | 09:00 | 5,982 | 6,070 | 6,644 | +1% |
-            | 12:00 | 5,988 | 6,018 | 6,185 | +0% |
-            | 15:00 | 5,889 | 5,989 | 6,011 | +0% |
-            | 18:00 | 6,000 | 6,000 | 6,031 | +0% |
+            | 12:00 | 5,988 | 6,018 | 6,185 | 0% |
+            | 15:00 | 5,889 | 5,989 | 6,011 | 0% |
+            | 18:00 | 6,000 | 6,000 | 6,031 | 0% |
 
             ## Services
 
@@ -461,7 +466,6 @@ mod tests {
             |---|--:|--:|--:|
             | 200 | 5,788 | 0 | 5,788 |
             | 429 | 212 | 212 | 212 |
-
         "#]]
         .assert_eq(&markdown(&summary(Completeness::Exact)));
     }
