@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::alert::Level;
 use crate::collect::request::{Lines, OTHER};
@@ -104,8 +104,19 @@ pub struct QuotaStatus {
     pub alerts: Vec<Level>,
     /// Of the window's days.
     pub completeness: Completeness,
-    /// Busiest operations of the window: service, operation, units; at most 10.
+    /// Busiest operations of the window: service, operation, units; at most 10. Objects in JSON.
+    #[serde(serialize_with = "as_objects")]
     pub top: Vec<(String, String, u64)>,
+}
+
+fn as_objects<S: Serializer>(top: &[(String, String, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Top<'a> {
+        service: &'a str,
+        operation: &'a str,
+        units: u64,
+    }
+    serializer.collect_seq(top.iter().map(|(service, operation, units)| Top { service, operation, units: *units }))
 }
 
 #[derive(Clone, Debug, Serialize)]
