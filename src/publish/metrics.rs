@@ -8,16 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use prometheus::{GaugeVec, IntCounterVec, Opts, Registry, TextEncoder};
 
-use super::snapshot::{QuotaStatus, RequestLabels, Snapshot, SourceStatus};
+use super::snapshot::{QuotaStatus, RequestCounts, RequestLabels, Snapshot, SourceStatus};
 use crate::collect::request::{NONE, OTHER};
 use crate::count::ledger::Completeness;
 
 /// The content type of [`render`]'s text.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
-/// Operations (of a service) that have series of their own; the rest are summed as `(other)`.
-pub const OPERATIONS_MAX: usize = 200;
-/// Services, and keys, that have series of their own; the rest are summed as `(other)`.
-pub const CALLERS_MAX: usize = 50;
 /// A longer label value is cut.
 pub const LABEL_BYTES_MAX: usize = 128;
 
@@ -202,29 +198,29 @@ impl Scrape {
 }
 
 /// The requests with few enough labels to be stored: what is not among the busiest is `(other)`. Sums are
-/// as before.
+/// as before, and what [`RequestCounts`] has bounded stays as it is.
 fn bounded(requests: &BTreeMap<RequestLabels, u64>) -> impl Iterator<Item = ([&str; 4], u64)> {
-    let services = busiest(requests.iter().map(|(labels, count)| (labels.service.as_str(), *count)), CALLERS_MAX);
-    let keys = busiest(requests.iter().map(|(labels, count)| (labels.key.as_str(), *count)), CALLERS_MAX);
-    let named = requests.iter().filter(|(labels, _)| labels.operation != OTHER);
-    let operations = busiest(
-        named.map(|(labels, count)| ((labels.service.as_str(), labels.operation.as_str()), *count)),
-        OPERATIONS_MAX,
-    );
+    let services = busiest(requests, RequestCounts::CALLERS_MAX, |labels| ("", &labels.service));
+    let keys = busiest(requests, RequestCounts::CALLERS_MAX, |labels| ("", &labels.key));
+    let operations = busiest(requests, RequestCounts::OPERATIONS_MAX, |labels| (&labels.service, &labels.operation));
     requests.iter().map(move |(labels, count)| {
-        let service = if services.contains(labels.service.as_str()) { &labels.service } else { OTHER };
-        let key = if keys.contains(labels.key.as_str()) { &labels.key } else { OTHER };
+        let service = if services.contains(&("", labels.service.as_str())) { &labels.service } else { OTHER };
+        let key = if keys.contains(&("", labels.key.as_str())) { &labels.key } else { OTHER };
         let is_busy = operations.contains(&(labels.service.as_str(), labels.operation.as_str()));
         let operation = if is_busy && service != OTHER { &labels.operation } else { OTHER };
         ([service, key, operation, labels.code_class], *count)
     })
 }
 
-/// The `most` names with the largest sums; of equal ones, the first by name.
-fn busiest<Name: Ord + Copy>(counts: impl Iterator<Item = (Name, u64)>, most: usize) -> BTreeSet<Name> {
-    let mut sums = BTreeMap::<Name, u64>::new();
-    for (name, count) in counts {
-        *sums.entry(name).or_default() += count;
+/// The `most` names (of an owner) with the largest sums; of equal ones, the first. `(other)` is no name.
+fn busiest(
+    requests: &BTreeMap<RequestLabels, u64>,
+    most: usize,
+    name: impl Fn(&RequestLabels) -> (&str, &str),
+) -> BTreeSet<(&str, &str)> {
+    let mut sums = BTreeMap::<(&str, &str), u64>::new();
+    for (labels, count) in requests.iter().filter(|(labels, _)| name(labels).1 != OTHER) {
+        *sums.entry(name(labels)).or_default() += count;
     }
     let mut ranking: Vec<_> = sums.into_iter().collect();
     ranking.sort_by_key(|(name, sum)| (Reverse(*sum), *name));
@@ -286,7 +282,7 @@ mod tests {
         let series: Vec<_> = bounded(&requests).collect();
         let named: BTreeSet<_> =
             series.iter().map(|([_, _, operation, _], _)| *operation).filter(|name| *name != OTHER).collect();
-        assert_eq!(named.len(), OPERATIONS_MAX);
+        assert_eq!(named.len(), RequestCounts::OPERATIONS_MAX);
         assert_eq!(named.first().copied(), Some("op0800"));
         assert_eq!(series.iter().map(|(_, count)| count).sum::<u64>(), requests.values().sum::<u64>());
     }
@@ -307,10 +303,23 @@ mod tests {
         snapshot.requests = requests.into();
         let text = render(&snapshot);
         let series = text.lines().filter(|line| line.starts_with("daycap_requests_total"));
-        assert_eq!(series.count(), CALLERS_MAX + 1);
+        assert_eq!(series.count(), RequestCounts::CALLERS_MAX + 1);
         assert!(text.contains(
             "daycap_requests_total{code_class=\"2xx\",key=\"(other)\",operation=\"(other)\",service=\"(other)\"} 450"
         ));
+    }
+
+    #[test]
+    fn counts_that_are_bounded_already_are_rendered_as_they_are() {
+        let mut counts = RequestCounts::default();
+        for n in 0..2_000_u64 {
+            counts.add(example::labels(&format!("s{}", n % 60), &format!("k{}", n % 60), &format!("op{n}"), "2xx"), n);
+        }
+        let shared = counts.share();
+        let as_they_are = shared.iter().map(|(labels, count)| {
+            ([labels.service.as_str(), &labels.key, &labels.operation, labels.code_class], *count)
+        });
+        assert!(bounded(&shared).eq(as_they_are));
     }
 
     #[test]

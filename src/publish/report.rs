@@ -48,8 +48,11 @@ fn table(report: &Report) -> String {
         return format!("no requests\n{}", notes(report));
     }
     let style = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
-    let mut lines: Vec<String> =
-        grid(report, style, printable).lines().map(|line| line.trim_end().to_string()).collect();
+    let mut grid = grid(report, style, printable);
+    for column in grid.column_iter_mut() {
+        column.set_padding((0, 1));
+    }
+    let mut lines: Vec<_> = grid.lines().map(|line| line.trim_end().to_string()).collect();
     if has_total(report) {
         // The total is the last line; the rule under the header is the second.
         lines.insert(lines.len() - 1, lines[1].clone());
@@ -219,7 +222,7 @@ mod tests {
             by: vec![By::Day, By::Label(Column::Operation)],
             rows: vec![
                 row(&["2026-11-21", "jobSearch"], 38_412, Some((41.25, 1_312.000_4))),
-                row(&["2026-11-22", "say \"hi\", <b>|x|</b>\n\u{1b}[31m"], 7, None),
+                row(&["2026-11-22", "say \"hi\", <b>|x|</b>\n"], 7, None),
             ],
             total: row(&[], 38_419, Some((41.25, 1_312.0))),
             completeness: Completeness::AtLeast {
@@ -242,12 +245,12 @@ mod tests {
             &example(),
             OutputFormat::Table,
             expect![[r#"
-                 day          operation                          requests   errors    units        bytes   p50 ms   p95 ms
-                ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-                 2026-11-21   jobSearch                            38,412      384   38,412   57,618,000     41.2    1,312
-                 2026-11-22   say "hi", <b>|x|</b>\n\u{1b}[31m          7        0        7       10,500        -        -
-                ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-                 total                                             38,419      384   38,419   57,628,500     41.2    1,312
+                day         operation               requests  errors   units       bytes  p50 ms  p95 ms
+                ─────────────────────────────────────────────────────────────────────────────────────────
+                2026-11-21  jobSearch                 38,412     384  38,412  57,618,000    41.2   1,312
+                2026-11-22  say "hi", <b>|x|</b>\n         7       0       7      10,500       -       -
+                ─────────────────────────────────────────────────────────────────────────────────────────
+                total                                 38,419     384  38,419  57,628,500    41.2   1,312
                 at least this many: app.log was truncated; crm.log.2.gz is damaged
             "#]],
         );
@@ -259,11 +262,11 @@ mod tests {
             &example(),
             OutputFormat::Csv,
             expect![[r#"
-            day,operation,requests,errors,units,bytes,duration_ms_p50,duration_ms_p95
-            2026-11-21,jobSearch,38412,384,38412,57618000,41.25,1312
-            2026-11-22,"say ""hi"", <b>|x|</b>
-            [31m",7,0,7,10500,,
-        "#]],
+                day,operation,requests,errors,units,bytes,duration_ms_p50,duration_ms_p95
+                2026-11-21,jobSearch,38412,384,38412,57618000,41.25,1312
+                2026-11-22,"say ""hi"", <b>|x|</b>
+                ",7,0,7,10500,,
+            "#]],
         );
     }
 
@@ -273,50 +276,50 @@ mod tests {
             &example(),
             OutputFormat::Json,
             expect![[r#"
-            {
-              "by": [
-                "day",
-                "operation"
-              ],
-              "rows": [
                 {
-                  "day": "2026-11-21",
-                  "operation": "jobSearch",
-                  "requests": 38412,
-                  "errors": 384,
-                  "units": 38412,
-                  "bytes": 57618000,
-                  "duration_ms_p50": 41.25,
-                  "duration_ms_p95": 1312.0
-                },
-                {
-                  "day": "2026-11-22",
-                  "operation": "say \"hi\", <b>|x|</b>\n\u001b[31m",
-                  "requests": 7,
-                  "errors": 0,
-                  "units": 7,
-                  "bytes": 10500,
-                  "duration_ms_p50": null,
-                  "duration_ms_p95": null
+                  "by": [
+                    "day",
+                    "operation"
+                  ],
+                  "rows": [
+                    {
+                      "day": "2026-11-21",
+                      "operation": "jobSearch",
+                      "requests": 38412,
+                      "errors": 384,
+                      "units": 38412,
+                      "bytes": 57618000,
+                      "duration_ms_p50": 41.25,
+                      "duration_ms_p95": 1312.0
+                    },
+                    {
+                      "day": "2026-11-22",
+                      "operation": "say \"hi\", <b>|x|</b>\n",
+                      "requests": 7,
+                      "errors": 0,
+                      "units": 7,
+                      "bytes": 10500,
+                      "duration_ms_p50": null,
+                      "duration_ms_p95": null
+                    }
+                  ],
+                  "total": {
+                    "requests": 38419,
+                    "errors": 384,
+                    "units": 38419,
+                    "bytes": 57628500,
+                    "duration_ms_p50": 41.25,
+                    "duration_ms_p95": 1312.0
+                  },
+                  "completeness": {
+                    "kind": "at_least",
+                    "reasons": [
+                      "app.log was truncated",
+                      "crm.log.2.gz is damaged"
+                    ]
+                  }
                 }
-              ],
-              "total": {
-                "requests": 38419,
-                "errors": 384,
-                "units": 38419,
-                "bytes": 57628500,
-                "duration_ms_p50": 41.25,
-                "duration_ms_p95": 1312.0
-              },
-              "completeness": {
-                "kind": "at_least",
-                "reasons": [
-                  "app.log was truncated",
-                  "crm.log.2.gz is damaged"
-                ]
-              }
-            }
-        "#]],
+            "#]],
         );
     }
 
@@ -326,11 +329,11 @@ mod tests {
             &example(),
             OutputFormat::Markdown,
             expect![[r#"
-                | day        | operation                                 | requests | errors |  units |      bytes | p50 ms | p95 ms |
-                |------------|-------------------------------------------|---------:|-------:|-------:|-----------:|-------:|-------:|
-                | 2026-11-21 | jobSearch                                 |   38,412 |    384 | 38,412 | 57,618,000 |   41.2 |  1,312 |
-                | 2026-11-22 | say "hi", \<b\>\|x\|\</b\>\\n\\u{1b}\[31m |        7 |      0 |      7 |     10,500 |      - |      - |
-                | total      |                                           |   38,419 |    384 | 38,419 | 57,628,500 |   41.2 |  1,312 |
+                | day        | operation                     | requests | errors |  units |      bytes | p50 ms | p95 ms |
+                |------------|-------------------------------|---------:|-------:|-------:|-----------:|-------:|-------:|
+                | 2026-11-21 | jobSearch                     |   38,412 |    384 | 38,412 | 57,618,000 |   41.2 |  1,312 |
+                | 2026-11-22 | say "hi", \<b\>\|x\|\</b\>\\n |        7 |      0 |      7 |     10,500 |      - |      - |
+                | total      |                               |   38,419 |    384 | 38,419 | 57,628,500 |   41.2 |  1,312 |
 
                 at least this many: app.log was truncated; crm.log.2.gz is damaged
             "#]],
@@ -399,10 +402,10 @@ mod tests {
             &report,
             OutputFormat::Table,
             expect![[r#"
-             requests   errors   units   bytes   p50 ms   p95 ms
-            ─────────────────────────────────────────────────────
-                    5        0       5   7,500        -        -
-        "#]],
+                requests  errors  units  bytes  p50 ms  p95 ms
+                ───────────────────────────────────────────────
+                       5       0      5  7,500       -       -
+            "#]],
         );
         check(
             &report,

@@ -91,7 +91,7 @@ fn share(part: u64, whole: u64, of: u64) -> u64 {
     u64::try_from(scaled).unwrap_or(u64::MAX)
 }
 
-/// 41.25 -> `41.3`, 1312.4 -> `1,312`: from 100 ms on, tenths say nothing.
+/// 41.27 -> `41.3`, 1312.4 -> `1,312`: from 100 ms on, tenths say nothing.
 pub fn milliseconds(ms: f64) -> String {
     // A duration in milliseconds fits; `as` would hold one that does not at the end of the range.
     if ms < 100.0 { format!("{ms:.1}") } else { thousands(ms.round() as u64) }
@@ -213,6 +213,19 @@ mod tests {
         assert_eq!(instant(at, "Europe/Berlin"), "2026-11-23 00:30 CET");
         assert_eq!(clock(at, "UTC"), "23:30 UTC");
         assert_eq!(clock(at, "No/Where"), "23:30 UTC");
+    }
+
+    #[test]
+    fn milliseconds_lose_their_tenths_where_those_say_nothing() {
+        for (ms, text) in [
+            (0.04, "0.0"),
+            (41.27, "41.3"),
+            (99.99, "100.0"),
+            (1_312.4, "1,312"),
+            (f64::INFINITY, "18,446,744,073,709,551,615"),
+        ] {
+            assert_eq!(milliseconds(ms), text);
+        }
     }
 
     #[test]
