@@ -13,7 +13,7 @@ use super::content::{Content, Survey, first_bytes, window_bytes};
 use super::decode::Detection;
 use super::gz;
 use super::lines::{LineStream, fill, read_file};
-use super::log::{ANCHOR_BYTES_MAX, Fingerprint, FileKey, HEAD_BYTES_MAX, LogMark, Stamp};
+use super::log::{ANCHOR_BYTES_MAX, FileKey, Fingerprint, HEAD_BYTES_MAX, LogMark, Stamp};
 use super::tail::Known;
 use super::{Chunk, Format, Reading};
 
@@ -174,7 +174,11 @@ impl Log {
             return Ok(Turn::End);
         }
         let Some(file) = self.file.take() else { return Ok(Turn::End) };
-        let turn = if self.is_archive() { self.read_archive(&file, limit, buffer) } else { self.read_plain(&file, limit, buffer) };
+        let turn = if self.is_archive() {
+            self.read_archive(&file, limit, buffer)
+        } else {
+            self.read_plain(&file, limit, buffer)
+        };
         self.file = Some(file);
         if !matches!(turn, Ok(Turn::Lines(_))) {
             buffer.clear();
@@ -299,7 +303,10 @@ impl Log {
 
     fn unknown_format(&self, what: &str) -> String {
         let what = what.trim_end_matches('.');
-        format!("{what}; nothing of it is counted yet: run `daycap explain {}`, or set `format` in its [[source]]", self.mark.path)
+        format!(
+            "{what}; nothing of it is counted yet: run `daycap explain {}`, or set `format` in its [[source]]",
+            self.mark.path
+        )
     }
 }
 

@@ -15,7 +15,7 @@ use super::follow::{Log, Place};
 use super::gz;
 use super::judge::{Common, Verdict, judge};
 use super::lines::fill;
-use super::log::{Fingerprint, FileKey, HEAD_BYTES_MAX, LogId, LogMark, Stamp};
+use super::log::{FileKey, Fingerprint, HEAD_BYTES_MAX, LogId, LogMark, Stamp};
 use super::rotation::{base_name, default_service, file_name};
 use super::tail::{Known, Problem, Tail};
 use super::{Start, content};
@@ -206,7 +206,8 @@ impl Tail {
         let stamp = Stamp::of(&found.metadata);
         let name = file_name(&found.path);
         let is_rotated = base_name(&name) != name;
-        let is_gz_begun = stamp.size < GZ_BYTES_MIN && found.path.extension().is_some_and(|extension| extension == "gz");
+        let is_gz_begun =
+            stamp.size < GZ_BYTES_MIN && found.path.extension().is_some_and(|extension| extension == "gz");
         if (is_rotated && stamp.size == 0) || is_gz_begun || self.is_still_pending(key, stamp, &found) {
             return Ok(());
         }
