@@ -282,17 +282,15 @@ impl Tail {
 
     /// Follow a log whose file was gone, in the file that has turned up.
     fn go_on(&mut self, id: LogId, found: Found, content: Content, survey: &Survey) -> io::Result<()> {
-        let Some(mut known) = self.past.take(id) else { return Ok(()) };
-        let resume = known.resume;
-        let mut anchor_at_resume = None;
-        if resume < known.mark.offset {
-            anchor_at_resume = content.survey(&[resume])?.windows[0];
-        } else {
-            known.resume = known.mark.offset;
-        }
+        let Some(known) = self.past.take(id) else { return Ok(()) };
+        let (resume, has_anchor) = (known.resume, known.mark.anchor.len > 0);
         let mut log = Log::new(known, place(found), content, survey);
-        if let Some(anchor) = anchor_at_resume {
-            log.mark.anchor = anchor;
+        if !has_anchor || resume < log.known().mark.offset {
+            // What precedes the place to resume at was not kept; from here on it is.
+            if let Err(error) = log.take_anchor() {
+                self.past.add(log.known());
+                return Err(error);
+            }
         }
         self.follow(log);
         Ok(())

@@ -706,6 +706,21 @@ fn lost_state_reads_again_from_where_it_says() {
 }
 
 #[test]
+fn a_mark_kept_unseen_through_lost_state_still_leads_to_its_log() {
+    let mut world = World::new(&["app.log"]);
+    world.write("app.log", 100);
+    world.look();
+    let mark = world.tail.marks().into_values().next().unwrap();
+    let first: u64 = world.written.iter().take(40).map(|line| line.len() as u64).sum();
+    world.tail = Tail::new(world.sources.clone(), vec![Known { mark, resume: first }]);
+    // Stopped again before the first scan: the mark it leaves has no anchor.
+    world.restart();
+    world.read.clear();
+    world.look();
+    assert_eq!(world.read, world.written[40..]);
+}
+
+#[test]
 fn an_unknown_format_is_told_and_nothing_is_lost() {
     fn by_first_byte(head: &[u8]) -> Detection {
         match head.first() {
