@@ -163,6 +163,9 @@ impl Log {
         let still_holds = self.verified(file)?.is_some();
         if !still_holds {
             self.stamp = None;
+        } else if self.mark.offset == 0 {
+            // Nothing is read yet, but a copy may already have to be told by the head.
+            self.mark.head = Fingerprint::of(&first_bytes(file, false, HEAD_BYTES_MAX)?);
         }
         Ok(still_holds)
     }
