@@ -93,7 +93,11 @@ impl Pattern {
     /// Add what this pattern names now.
     pub(super) fn find(&self, findings: &mut Findings) {
         if let Matcher::Wrong(why) = &self.matcher {
-            return self.complain(findings, &self.text, format!("is not a path pattern ({why}); correct it in its [[source]]"));
+            return self.complain(
+                findings,
+                &self.text,
+                format!("is not a path pattern ({why}); correct it in its [[source]]"),
+            );
         }
         let before = findings.files.len();
         self.walk(findings);
@@ -131,10 +135,10 @@ impl Pattern {
 
     fn visit_file(&self, entry: &DirEntry, is_here: bool, findings: &mut Findings) {
         let path = if is_here { entry.path().strip_prefix(".").unwrap_or(entry.path()) } else { entry.path() };
-        let rotated = !self.accepts(path);
-        if rotated && !former_paths(path).iter().any(|former| self.accepts(former)) {
+        if !self.is_wanted(path) {
             return;
         }
+        let rotated = !self.accepts(path);
         if entry.path_is_symlink()
             && let Some(directory) = fs::canonicalize(path).ok().as_deref().and_then(Path::parent)
         {
@@ -143,7 +147,9 @@ impl Pattern {
         match fs::metadata(path) {
             // Pipes, sockets and devices are not logs.
             Ok(metadata) if !metadata.is_file() => {}
-            Ok(metadata) => findings.files.push(Found { source: self.source, path: path.to_owned(), metadata, rotated }),
+            Ok(metadata) => {
+                findings.files.push(Found { source: self.source, path: path.to_owned(), metadata, rotated })
+            }
             // It went away since it was listed, or is a link to nothing.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => self.complain(findings, &path.to_string_lossy(), cannot("be looked at", &error)),
@@ -158,10 +164,18 @@ impl Pattern {
                     add_directory(findings, directory);
                 }
             }
-            Some(failure) => self.complain(findings, &path.to_string_lossy(), cannot("be listed", failure)),
+            Some(failure) if error.depth() < self.depth || self.is_wanted(path) => {
+                self.complain(findings, &path.to_string_lossy(), cannot("be looked at", failure));
+            }
+            Some(_) => {}
             // A loop of links: the directory is walked under its other name.
             None => {}
         }
+    }
+
+    /// Whether this path, or one it may have had before it was rotated, matches.
+    fn is_wanted(&self, path: &Path) -> bool {
+        self.accepts(path) || former_paths(path).iter().any(|former| self.accepts(former))
     }
 
     fn accepts(&self, path: &Path) -> bool {
@@ -184,7 +198,9 @@ impl Pattern {
 pub(super) fn cannot(act: &str, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::PermissionDenied => {
-            format!("cannot {act}: permission denied; let daycap's user read it (and search its directories), by group or ACL")
+            format!(
+                "cannot {act}: permission denied; let daycap's user read it (and search its directories), by group or ACL"
+            )
         }
         _ => format!("cannot {act}: {error}; it is tried again at every scan"),
     }

@@ -13,7 +13,7 @@ use super::content::{Content, Survey, first_bytes, window_bytes};
 use super::decode::Detection;
 use super::gz;
 use super::lines::{LineStream, fill, read_file};
-use super::log::{ANCHOR_BYTES_MAX, Fingerprint, FileKey, HEAD_BYTES_MAX, LogMark, Stamp};
+use super::log::{ANCHOR_BYTES_MAX, FileKey, Fingerprint, HEAD_BYTES_MAX, LogMark, Stamp};
 use super::tail::Known;
 use super::{Chunk, Format, Reading};
 
@@ -127,15 +127,20 @@ impl Log {
         self.len > self.mark.offset
     }
 
-    /// Open the file by its path unless it is open; `false` when that path is now another file.
+    /// Open the file by its path unless it is open; `false` when that path is another file now, or none: the next
+    /// scan finds out.
     pub(super) fn open(&mut self) -> io::Result<bool> {
         if self.file.is_none() {
-            let file = File::open(&self.path)?;
-            if FileKey::of(&file.metadata()?) != self.mark.file() {
+            let file = match File::open(&self.path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                opened => Some(opened?),
+            };
+            let is_mine = |file: &File| Ok::<_, io::Error>(FileKey::of(&file.metadata()?) == self.mark.file());
+            if !file.as_ref().map_or(Ok(false), is_mine)? {
                 self.stamp = None;
                 return Ok(false);
             }
-            self.file = Some(file);
+            self.file = file;
         }
         Ok(true)
     }
@@ -155,7 +160,26 @@ impl Log {
         }
         let Some(file) = &self.file else { return Ok(true) };
         self.len = file.metadata()?.len();
-        Ok(self.verified(file)?.is_some())
+        let still_holds = self.verified(file)?.is_some();
+        if !still_holds {
+            self.stamp = None;
+        } else if self.mark.offset == 0 {
+            // Nothing is read yet, but a copy may already have to be told by the head.
+            self.mark.head = Fingerprint::of(&first_bytes(file, false, HEAD_BYTES_MAX)?);
+        }
+        Ok(still_holds)
+    }
+
+    /// Take the bytes before the mark for what was read.
+    pub(super) fn take_anchor(&mut self) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let window = match &self.archive {
+            _ if self.mark.offset == 0 => None,
+            Some(_) => gz::survey(file, &[self.mark.offset])?.1[0],
+            None => super::content::window(file, self.mark.offset)?,
+        };
+        self.mark.anchor = window.unwrap_or_default();
+        Ok(())
     }
 
     /// The window that ends at `end`, to compare a copy with; `None` where it cannot be told.
@@ -174,7 +198,11 @@ impl Log {
             return Ok(Turn::End);
         }
         let Some(file) = self.file.take() else { return Ok(Turn::End) };
-        let turn = if self.is_archive() { self.read_archive(&file, limit, buffer) } else { self.read_plain(&file, limit, buffer) };
+        let turn = if self.is_archive() {
+            self.read_archive(&file, limit, buffer)
+        } else {
+            self.read_plain(&file, limit, buffer)
+        };
         self.file = Some(file);
         if !matches!(turn, Ok(Turn::Lines(_))) {
             buffer.clear();
@@ -299,7 +327,10 @@ impl Log {
 
     fn unknown_format(&self, what: &str) -> String {
         let what = what.trim_end_matches('.');
-        format!("{what}; nothing of it is counted yet: run `daycap explain {}`, or set `format` in its [[source]]", self.mark.path)
+        format!(
+            "{what}; nothing of it is counted yet: run `daycap explain {}`, or set `format` in its [[source]]",
+            self.mark.path
+        )
     }
 }
 

@@ -72,11 +72,9 @@ pub(super) fn judge<'a>(
 ) -> io::Result<(Verdict, Survey)> {
     let head = content.head()?;
     let mut prefixes = Prefixes::of(&head);
-    let mut rivals: Vec<Rival> = followed
-        .filter(|log| prefixes.include(&log.mark.head))
-        .map(Rival::Followed)
-        .collect();
-    let mut gone: Vec<&Known> = past.filter(|known| known.mark.offset > 0 && prefixes.include(&known.mark.head)).collect();
+    let mut rivals: Vec<Rival> = followed.filter(|log| prefixes.include(&log.mark.head)).map(Rival::Followed).collect();
+    let mut gone: Vec<&Known> =
+        past.filter(|known| known.mark.offset > 0 && prefixes.include(&known.mark.head)).collect();
     gone.sort_by_key(|known| std::cmp::Reverse(known.mark.offset));
     rivals.extend(gone.into_iter().map(Rival::Past));
 

@@ -97,7 +97,16 @@ pub(super) struct LineStream<R> {
 impl<R: Read> LineStream<R> {
     /// `input` stands at content offset `start`.
     pub(super) fn new(input: R, start: u64, limit: usize) -> LineStream<R> {
-        LineStream { input, limit, start, carry: Vec::new(), end: start, cut_off: Vec::new(), finished: false, failure: None }
+        LineStream {
+            input,
+            limit,
+            start,
+            carry: Vec::new(),
+            end: start,
+            cut_off: Vec::new(),
+            finished: false,
+            failure: None,
+        }
     }
 
     /// The next whole lines; `None` at the end. An error comes after all whole lines before it.

@@ -70,7 +70,8 @@ impl LogId {
         let mut generation = 0u64;
         loop {
             let mut hash = Xxh3::new();
-            for word in [file.device, file.inode, file.born_ns.unwrap_or(0), head.hash, u64::from(head.len), generation] {
+            for word in [file.device, file.inode, file.born_ns.unwrap_or(0), head.hash, u64::from(head.len), generation]
+            {
                 hash.update(&word.to_le_bytes());
             }
             let id = LogId(hash.digest());

@@ -28,8 +28,16 @@ pub struct Reader {
 }
 
 enum Input {
-    Plain { file: File, offset: u64, searched: u64, len: u64 },
-    Gz { stream: LineStream<gz::Decoder>, len: u64 },
+    Plain {
+        file: File,
+        offset: u64,
+        searched: u64,
+        len: u64,
+    },
+    Gz {
+        stream: LineStream<gz::Decoder>,
+        len: u64,
+    },
     Pipe(LineStream<Box<dyn Read + Send>>),
     /// The last line without an LF is given.
     Done,
@@ -164,10 +172,9 @@ fn damaged(error: io::Error) -> io::Error {
             error.kind(),
             "the gzip data ends early: it was cut off or is still being written; the lines up to there were read",
         ),
-        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => io::Error::new(
-            error.kind(),
-            format!("the gzip data is damaged ({error}); the lines up to there were read"),
-        ),
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
+            io::Error::new(error.kind(), format!("the gzip data is damaged ({error}); the lines up to there were read"))
+        }
         _ => error,
     }
 }

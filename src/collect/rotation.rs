@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn other_names_are_left_alone() {
-        for name in ["worker-2", "worker-2.log", "v1.2", "app.log.bak", "2026-11-22.log", "x.json", ".1", "app.log.zst"] {
+        for name in ["worker-2", "worker-2.log", "v1.2", "app.log.bak", "2026-11-22.log", "x.json", ".1", "app.log.zst"]
+        {
             let expected = if name == "v1.2" { "v1" } else { name };
             assert_eq!(base(name), expected, "{name}");
         }

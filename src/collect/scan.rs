@@ -15,7 +15,7 @@ use super::follow::{Log, Place};
 use super::gz;
 use super::judge::{Common, Verdict, judge};
 use super::lines::fill;
-use super::log::{Fingerprint, FileKey, HEAD_BYTES_MAX, LogId, LogMark, Stamp};
+use super::log::{FileKey, Fingerprint, HEAD_BYTES_MAX, LogId, LogMark, Stamp};
 use super::rotation::{base_name, default_service, file_name};
 use super::tail::{Known, Problem, Tail};
 use super::{Start, content};
@@ -206,7 +206,8 @@ impl Tail {
         let stamp = Stamp::of(&found.metadata);
         let name = file_name(&found.path);
         let is_rotated = base_name(&name) != name;
-        let is_gz_begun = stamp.size < GZ_BYTES_MIN && found.path.extension().is_some_and(|extension| extension == "gz");
+        let is_gz_begun =
+            stamp.size < GZ_BYTES_MIN && found.path.extension().is_some_and(|extension| extension == "gz");
         if (is_rotated && stamp.size == 0) || is_gz_begun || self.is_still_pending(key, stamp, &found) {
             return Ok(());
         }
@@ -281,17 +282,15 @@ impl Tail {
 
     /// Follow a log whose file was gone, in the file that has turned up.
     fn go_on(&mut self, id: LogId, found: Found, content: Content, survey: &Survey) -> io::Result<()> {
-        let Some(mut known) = self.past.take(id) else { return Ok(()) };
-        let resume = known.resume;
-        let mut anchor_at_resume = None;
-        if resume < known.mark.offset {
-            anchor_at_resume = content.survey(&[resume])?.windows[0];
-        } else {
-            known.resume = known.mark.offset;
-        }
+        let Some(known) = self.past.take(id) else { return Ok(()) };
+        let (resume, has_anchor) = (known.resume, known.mark.anchor.len > 0);
         let mut log = Log::new(known, place(found), content, survey);
-        if let Some(anchor) = anchor_at_resume {
-            log.mark.anchor = anchor;
+        if !has_anchor || resume < log.known().mark.offset {
+            // What precedes the place to resume at was not kept; from here on it is.
+            if let Err(error) = log.take_anchor() {
+                self.past.add(log.known());
+                return Err(error);
+            }
         }
         self.follow(log);
         Ok(())

@@ -187,9 +187,13 @@ impl Tail {
             log.trouble = Some(what.clone());
         }
         let piece = match turn {
-            Ok(Some((Turn::Lines(chunk), reading))) => {
-                Some(Piece { log: id, source: log.source, reading, default_service: log.default_service.clone(), chunk })
-            }
+            Ok(Some((Turn::Lines(chunk), reading))) => Some(Piece {
+                log: id,
+                source: log.source,
+                reading,
+                default_service: log.default_service.clone(),
+                chunk,
+            }),
             Ok(Some((Turn::Changed, _))) => {
                 self.begin_again(id);
                 None
@@ -252,3 +256,6 @@ impl Known {
         LogMark { offset: self.resume, anchor: Fingerprint::default(), ..self.mark.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests;
