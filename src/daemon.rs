@@ -28,7 +28,7 @@ use crate::publish::deliver::{Kind, Notifier, exec};
 use crate::publish::snapshot::Snapshot;
 use crate::publish::{status, web};
 use crate::resume::{Resumed, resume};
-use crate::summarise;
+use crate::{state, summarise};
 
 /// Logs are looked at this often; hints only make it sooner.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -133,7 +133,7 @@ enum Job {
     Commit(Box<Committed>, Duration),
     Delivery { notifier: String, error: Option<String> },
     Summary(Day, Option<String>),
-    Forgotten(anyhow::Result<u64>),
+    Forgotten(anyhow::Result<Vec<Day>>),
 }
 
 /// One configuration's run.
@@ -165,6 +165,9 @@ impl<'a> Session<'a> {
         let Resumed { engine, harvester, ledger, warning } = resume(&config, outside.version, (outside.wall)())?;
         if let Some(warning) = warning {
             tracing::warn!("{warning}");
+        }
+        if let Some(aside) = state::set_bad_aside(&config.state_dir)? {
+            tracing::warn!("the bad state is kept as {}", aside.display());
         }
         let hint = Arc::new(Notify::new());
         let wake = hint.clone();
@@ -246,8 +249,8 @@ impl<'a> Session<'a> {
                 self.apply(Event::Delivered { notifier, error });
             }
             Job::Summary(day, error) => self.apply(Event::Summarised(day, error)),
-            Job::Forgotten(Ok(0)) => {}
-            Job::Forgotten(Ok(days)) => tracing::info!("removed {days} ledger days older than state.keep"),
+            Job::Forgotten(Ok(days)) if days.is_empty() => {}
+            Job::Forgotten(Ok(days)) => tracing::info!("removed {} ledger days older than state.keep", days.len()),
             Job::Forgotten(Err(error)) => tracing::warn!("cannot remove old ledger days: {error:#}"),
         }
     }

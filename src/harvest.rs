@@ -96,7 +96,7 @@ impl Harvester {
         }
         harvest.progress = self.tail.progress();
         harvest.problems = self.tail.problems();
-        harvest.directories = self.tail.directories();
+        harvest.directories = self.tail.directories().clone();
         harvest
     }
 }
@@ -134,7 +134,7 @@ impl Decoders {
     pub fn decode(&mut self, reading: &Arc<Reading>, service: &Arc<str>, bytes: &[u8], chunk: &Chunk) {
         self.decoders
             .entry((reading.clone(), service.clone()))
-            .or_insert_with(|| Decoder::new(reading, service))
+            .or_insert_with(|| Decoder::new(reading, service.clone()))
             .decode(bytes, chunk, &mut self.decoded);
     }
 

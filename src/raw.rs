@@ -2,6 +2,7 @@
 //! decoded side by side. This file never writes, and remembers nothing.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
@@ -10,8 +11,7 @@ use anyhow::{Context, bail};
 use crate::collect::decode::{Detection, detect};
 use crate::collect::reader::Reader;
 use crate::collect::request::Lines;
-use crate::collect::rotation::service_of;
-use crate::collect::{Chunk, Format, Reading};
+use crate::collect::{Chunk, Format, Reading, rotation};
 use crate::count::query::{Counting, Query, Report};
 use crate::harvest::Decoders;
 
@@ -70,14 +70,19 @@ struct Open {
     told: u64,
 }
 
+/// The service of lines that name none: the log's file name up to its first dot.
+pub fn default_service(path: &str) -> Arc<str> {
+    if path == STDIN { "stdin".into() } else { rotation::default_service(Path::new(path)).into() }
+}
+
 fn open_all(paths: &[String], reading: &Reading) -> anyhow::Result<VecDeque<Open>> {
     let mut seen = BTreeSet::new();
     let mut logs = VecDeque::new();
     for path in paths {
         let same = std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
         if seen.insert(same) {
-            let service = if path == STDIN { Arc::from("stdin") } else { service_of(path.as_ref()) };
-            let reader = Reader::open(path)?;
+            let reader = Reader::open(Path::new(path))?;
+            let service = default_service(path);
             logs.push_back(Open { path: path.clone(), reader, reading: Arc::new(reading.clone()), service, told: 0 });
         }
     }

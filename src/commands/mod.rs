@@ -10,7 +10,6 @@ mod status;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::CommandFactory;
 
@@ -89,7 +88,7 @@ fn completions(asked: &Completions, out: &mut dyn Write) -> Done {
 fn print(out: &mut dyn Write, text: &str) -> Done {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::Failed(error.into())).map_err(|failure| failure)
+            Err(Failure::Failed(error.into()))
         }
         _ => Ok(Outcome::Done),
     }
@@ -127,7 +126,7 @@ fn bare(place: &Place, surroundings: &Surroundings) -> Config {
     config
 }
 
-/// Take the state directory, and keep a bad state file's evidence.
+/// Take the state directory for this process.
 fn take_state(dir: &Path) -> Result<crate::state::Lock, Failure> {
     crate::state::lock(dir)?.map_err(Failure::Busy)
 }
@@ -149,11 +148,11 @@ fn expand(logs: &[String]) -> Result<Vec<String>, Failure> {
             paths.push(log.clone());
             continue;
         }
-        let found = crate::collect::find::matching(log).context("cannot look for logs")?;
+        let found = crate::collect::find::matching(log);
         if found.is_empty() {
             return Err(Failure::Failed(anyhow::anyhow!("no file matches {log:?}")));
         }
-        paths.extend(found);
+        paths.extend(found.iter().map(|path| path.to_string_lossy().into_owned()));
     }
     Ok(paths)
 }

@@ -1,13 +1,35 @@
-//! One Parquet file a day and host; its footer says which bytes are in it.
+//! One Parquet file a day and host; its footer says which bytes are in it. A commit adds a tally to its
+//! days' files, each in one step: a reader sees the file as it was or as it is, never between.
+//! This file never changes another host's files, and never overwrites what it cannot read.
 
 use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Cursor, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
+use polars::io::mmap::MmapBytesReader;
+use polars::prelude::{
+    DataFrame, KeyValueMetadata, ParallelStrategy, ParquetCompression, ParquetReader, ParquetWriter, SerReader,
+};
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::tally::Tally;
-use crate::collect::log::LogMark;
+use crate::collect::log::{LogId, LogMark};
 use crate::day::Day;
+
+/// The footer's version that this program writes and reads.
+const FOOTER_VERSION: u32 = 1;
+/// The footer's key in the Parquet metadata.
+const FOOTER_KEY: &str = "daycap";
+/// Reasons kept a day; more of them would not make it less exact.
+const REASONS_MAX: usize = 20;
+/// Bytes of a host's name that go into its file's name; file systems allow 255 for the whole.
+const HOST_BYTES_MAX: usize = 128;
+/// Unreadable files kept a day and host. A disk that damages more needs a human, not another copy.
+const CORRUPT_MAX: u32 = 99;
 
 /// What a day file says of itself, under the key `daycap` of its Parquet metadata.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,34 +50,609 @@ pub enum Completeness {
     AtLeast { reasons: Vec<String> },
 }
 
-pub struct Ledger {}
+impl Completeness {
+    /// Once at least, always at least: `reasons` are added to those there are, each once.
+    pub(super) fn add(&mut self, reasons: impl IntoIterator<Item = String>) {
+        for reason in reasons {
+            match self {
+                Completeness::Exact => *self = Completeness::AtLeast { reasons: vec![reason] },
+                Completeness::AtLeast { reasons } if reasons.contains(&reason) => {}
+                Completeness::AtLeast { reasons } => {
+                    if reasons.len() < REASONS_MAX {
+                        reasons.push(reason);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One host's view of the ledger under a state directory.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    state_dir: PathBuf,
+    host: String,
+}
 
 /// What a commit did: these days are on disk; the first that failed, and why.
+///
+/// A day is in both when its file is in place but the directory could not be made durable: its rows must
+/// not be added again, and no state that relies on them should be written before a later commit succeeds.
 #[derive(Debug)]
 pub struct Committed {
     pub written: Vec<Day>,
     pub failed: Option<(Day, anyhow::Error)>,
 }
 
+/// Why a day file gives no rows.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("it is not a day file of daycap, or damaged: {0}")]
+    Corrupt(String),
+    #[error("it has version {0}, which a newer daycap wrote; this one reads version {FOOTER_VERSION}")]
+    Newer(u32),
+}
+
+/// A day file's path in three steps, so that commits and tests say it once.
+struct DayPath {
+    folder: PathBuf,
+    file: PathBuf,
+    temporary: PathBuf,
+}
+
+/// What was there before a commit.
+enum Old {
+    None,
+    File(DayFile),
+    /// It could not be read and was renamed; the sentence says so.
+    SetAside(String),
+}
+
+/// A day file's content.
+pub(super) struct DayFile {
+    pub footer: Footer,
+    pub rows: DataFrame,
+}
+
 impl Ledger {
     /// The ledger under this state directory; nothing is created before the first commit.
-    pub fn new(_state_dir: &Path, _host: &str) -> Ledger {
-        todo!()
+    pub fn new(state_dir: &Path, host: &str) -> Ledger {
+        Ledger { state_dir: state_dir.to_owned(), host: host.to_owned() }
     }
 
     /// Add the tally's rows to their days' files, each with these marks (and the older marks that it had
-    /// for other logs). `completeness` adds to what the file says: at_least stays at_least.
-    pub fn commit(&self, _tally: &Tally, _marks: &BTreeMap<Day, Vec<LogMark>>, _at_least: &BTreeMap<Day, Vec<String>>) -> Committed {
-        todo!()
+    /// for other logs). `at_least` adds to what the file says: at_least stays at_least.
+    ///
+    /// Days are written in order and each in one step; the first failure ends the commit.
+    pub fn commit(
+        &self,
+        tally: &Tally,
+        marks: &BTreeMap<Day, Vec<LogMark>>,
+        at_least: &BTreeMap<Day, Vec<String>>,
+    ) -> Committed {
+        let mut days = tally.days();
+        days.extend(marks.keys().chain(at_least.keys()));
+        let mut written = Vec::new();
+        for day in days {
+            let marks = marks.get(&day).map_or(&[][..], Vec::as_slice);
+            let reasons = at_least.get(&day).map_or(&[][..], Vec::as_slice);
+            if let Err(error) = self.replace(day, tally, marks, reasons) {
+                return Committed { written, failed: Some((day, error)) };
+            }
+            written.push(day);
+            if let Err(error) = sync_folder(&self.path(day).folder) {
+                return Committed { written, failed: Some((day, error)) };
+            }
+        }
+        Committed { written, failed: None }
     }
 
-    /// The footers of this host's day files.
+    /// The footers of this host's day files. A file that cannot be understood is left out, with a warning:
+    /// it holds back no start, and the next commit to its day sets it aside.
     pub fn footers(&self) -> anyhow::Result<BTreeMap<Day, Footer>> {
-        todo!()
+        let mut footers = BTreeMap::new();
+        for (day, path) in self.own_files()? {
+            match read_footer(&path) {
+                Ok(footer) => drop(footers.insert(day, footer)),
+                Err(ReadError::Corrupt(what)) => {
+                    tracing::warn!(path = %path.display(), "day file is unreadable: {what}")
+                }
+                Err(error) => return Err(cannot_read(&path, error)),
+            }
+        }
+        Ok(footers)
     }
 
-    /// Every day file of every host, in order of day.
+    /// Every day file of every host, in order of day, then host (as its file is named).
     pub fn files(&self) -> anyhow::Result<Vec<(Day, String, PathBuf)>> {
-        todo!()
+        let mut files = Vec::new();
+        for (day, folder) in self.folders()? {
+            for path in entries(&folder)? {
+                if let Some(host) = host_of(&path) {
+                    files.push((day, host, path));
+                }
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    /// Forget this host's days before `day`, with what was set aside in them; gives the days forgotten.
+    pub fn remove_before(&self, day: Day) -> anyhow::Result<Vec<Day>> {
+        let mut removed = Vec::new();
+        for (old, folder) in self.folders()?.into_iter().filter(|(old, _)| *old < day) {
+            if self.remove_from(&folder)? {
+                removed.push(old);
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Remove this host's files from a day's folder, and the folder when that leaves it empty.
+    fn remove_from(&self, folder: &Path) -> anyhow::Result<bool> {
+        let file = self.file_name();
+        let mut removed = false;
+        for path in entries(folder)? {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            if name == file || name.starts_with(&format!("{file}.corrupt-")) || name == temporary_name(&file) {
+                fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+                removed |= name == file;
+            }
+        }
+        match fs::remove_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(removed),
+            gone => gone.map(|()| removed).with_context(|| format!("cannot remove {}", folder.display())),
+        }
+    }
+
+    /// Everything of one day, up to and with the rename.
+    fn replace(&self, day: Day, tally: &Tally, marks: &[LogMark], reasons: &[String]) -> anyhow::Result<()> {
+        let path = self.path(day);
+        let mut footer = self.empty_footer(day);
+        let mut rows = Tally::default();
+        let mut before = None;
+        match self.readable(&path)? {
+            Old::None => {}
+            Old::SetAside(reason) => footer.completeness.add([reason]),
+            Old::File(file) => {
+                rows =
+                    Tally::of_ledger_rows(&file.rows).with_context(|| format!("cannot use {}", path.file.display()))?;
+                footer = file.footer;
+                before = Some(footer.clone());
+            }
+        }
+        let rows_before = rows.row_count();
+        rows.add_day(tally, day);
+        footer.marks = union(footer.marks, marks);
+        footer.completeness.add(reasons.iter().cloned());
+        if before.as_ref() == Some(&footer) && rows.row_count() == rows_before {
+            return Ok(());
+        }
+        self.create_folder(&path.folder)?;
+        let bytes = encode(&mut rows.ledger_rows(&self.host), &footer)?;
+        write_durably(&path.temporary, &bytes).with_context(|| format!("cannot write {}", path.temporary.display()))?;
+        fs::rename(&path.temporary, &path.file).with_context(|| format!("cannot put {} in place", path.file.display()))
+    }
+
+    fn empty_footer(&self, day: Day) -> Footer {
+        let host = self.host.clone();
+        Footer { version: FOOTER_VERSION, host, day, marks: Vec::new(), completeness: Completeness::Exact }
+    }
+
+    /// The day's file; one that cannot be understood is renamed, never overwritten.
+    fn readable(&self, path: &DayPath) -> anyhow::Result<Old> {
+        match read_day(&path.file, None) {
+            Ok(file) => Ok(Old::File(file)),
+            Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(Old::None),
+            Err(ReadError::Corrupt(what)) => set_aside(&path.file, &what).map(Old::SetAside),
+            Err(error) => Err(cannot_read(&path.file, error)),
+        }
+    }
+
+    fn usage(&self) -> PathBuf {
+        self.state_dir.join("usage")
+    }
+
+    fn path(&self, day: Day) -> DayPath {
+        let folder = self.usage().join(format!("date={day}"));
+        let name = self.file_name();
+        DayPath { file: folder.join(&name), temporary: folder.join(temporary_name(&name)), folder }
+    }
+
+    fn file_name(&self) -> String {
+        format!("{}.parquet", file_stem(&self.host))
+    }
+
+    /// Create a day's folder, so that it is still there after a power cut.
+    fn create_folder(&self, folder: &Path) -> anyhow::Result<()> {
+        if folder.is_dir() {
+            return Ok(());
+        }
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        sync_folder(&self.usage())?;
+        sync_folder(&self.state_dir)
+    }
+
+    fn own_files(&self) -> anyhow::Result<Vec<(Day, PathBuf)>> {
+        let files = self.folders()?.into_iter().map(|(day, folder)| (day, folder.join(self.file_name())));
+        Ok(files.filter(|(_, path)| path.exists()).collect())
+    }
+
+    /// The folders of days, in order.
+    fn folders(&self) -> anyhow::Result<Vec<(Day, PathBuf)>> {
+        let mut folders = Vec::new();
+        for path in entries(&self.usage())? {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if let Some(Ok(day)) = name.strip_prefix("date=").map(str::parse::<Day>) {
+                folders.push((day, path));
+            }
+        }
+        folders.sort();
+        Ok(folders)
+    }
+}
+
+/// The footer of a day file; its rows are not looked at.
+pub(super) fn read_footer(path: &Path) -> Result<Footer, ReadError> {
+    let file = File::open(path)?;
+    understood(|| {
+        let mut reader = ParquetReader::new(file);
+        footer_of(&mut reader)
+    })
+}
+
+/// A day file's footer and rows, all columns of them or these.
+pub(super) fn read_day(path: &Path, columns: Option<&[&str]>) -> Result<DayFile, ReadError> {
+    let bytes = fs::read(path)?;
+    understood(|| {
+        let mut reader = ParquetReader::new(Cursor::new(bytes));
+        let footer = footer_of(&mut reader)?;
+        let columns = columns.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+        // Files are read in parallel where many are; threads inside one would only get in their way.
+        let reader = reader.with_columns(columns).read_parallel(ParallelStrategy::None).set_rechunk(true);
+        let rows = reader.finish().map_err(corrupt)?;
+        Ok(DayFile { footer, rows })
+    })
+}
+
+/// A decoder may panic on damaged bytes; here that is an answer like any other.
+fn understood<T>(read: impl FnOnce() -> Result<T, ReadError>) -> Result<T, ReadError> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(ReadError::Corrupt("its bytes make no sense".into())))
+}
+
+fn corrupt(error: impl std::fmt::Display) -> ReadError {
+    ReadError::Corrupt(error.to_string())
+}
+
+fn footer_of<R: MmapBytesReader>(reader: &mut ParquetReader<R>) -> Result<Footer, ReadError> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let metadata = reader.get_metadata().map_err(corrupt)?;
+    let pairs = metadata.key_value_metadata().iter().flatten();
+    let json = pairs.filter(|pair| pair.key == FOOTER_KEY).find_map(|pair| pair.value.as_deref());
+    let json = json.ok_or_else(|| corrupt("its metadata has no \"daycap\""))?;
+    let Version { version } = serde_json::from_str(json).map_err(corrupt)?;
+    if version > FOOTER_VERSION {
+        return Err(ReadError::Newer(version));
+    }
+    serde_json::from_str(json).map_err(corrupt)
+}
+
+fn cannot_read(path: &Path, error: ReadError) -> anyhow::Error {
+    anyhow::Error::new(error).context(format!("cannot read {}", path.display()))
+}
+
+/// Rename an unreadable file to the first free `.corrupt-N`; the sentence is the day's reason.
+fn set_aside(path: &Path, what: &str) -> anyhow::Result<String> {
+    for number in 1..=CORRUPT_MAX {
+        let aside = PathBuf::from(format!("{}.corrupt-{number}", path.display()));
+        if !aside.exists() {
+            fs::rename(path, &aside).with_context(|| format!("cannot rename {}", path.display()))?;
+            return Ok(format!("the day's file was unreadable ({what}) and is kept as {}", aside.display()));
+        }
+    }
+    anyhow::bail!("{} is unreadable ({what}) and {CORRUPT_MAX} like it are kept already; remove some", path.display())
+}
+
+/// All logs' marks; of two for the same log the newer.
+fn union(old: Vec<LogMark>, new: &[LogMark]) -> Vec<LogMark> {
+    let mut marks: BTreeMap<LogId, LogMark> = old.into_iter().map(|mark| (mark.id, mark)).collect();
+    marks.extend(new.iter().map(|mark| (mark.id, mark.clone())));
+    marks.into_values().collect()
+}
+
+fn encode(rows: &mut DataFrame, footer: &Footer) -> anyhow::Result<Vec<u8>> {
+    let pairs = vec![(FOOTER_KEY.to_owned(), serde_json::to_string(footer)?)];
+    let mut bytes = Vec::new();
+    let writer = ParquetWriter::new(&mut bytes).with_compression(ParquetCompression::Zstd(None));
+    writer.with_key_value_metadata(Some(KeyValueMetadata::from_static(pairs))).finish(rows)?;
+    Ok(bytes)
+}
+
+fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Make names in a folder durable.
+fn sync_folder(folder: &Path) -> anyhow::Result<()> {
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.with_context(|| format!("cannot make {} durable", folder.display()))
+}
+
+/// A folder's entries; none where there is no folder.
+fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let listed = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        listed => listed.and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()),
+    };
+    listed.with_context(|| format!("cannot list {}", folder.display()))
+}
+
+/// The host that a day file's name tells; `None` for every other file.
+fn host_of(path: &Path) -> Option<String> {
+    let host = path.file_name()?.to_str()?.strip_suffix(".parquet")?;
+    (!host.starts_with('.')).then(|| host.to_owned())
+}
+
+/// Hidden, and with an ending that no reader of `*.parquet` matches.
+fn temporary_name(file_name: &str) -> String {
+    format!(".{file_name}.tmp")
+}
+
+/// A host's name as a file's: other characters than letters, digits, `-`, `_` and inner dots become `_`, and
+/// a hash keeps two hosts apart that would then look the same.
+fn file_stem(host: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let stem: String = host.chars().map(|c| if fits(c) { c } else { '_' }).take(HOST_BYTES_MAX).collect();
+    let stem = stem.trim_start_matches('.');
+    if stem == host && !host.is_empty() { host.to_owned() } else { format!("{stem}_{:016x}", xxh3_64(host.as_bytes())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect::log::Fingerprint;
+    use crate::count::sample::{Sample, any_samples, decoded, sample};
+    use proptest::prelude::*;
+
+    const DAY: &str = "2026-11-22";
+
+    struct Fixture {
+        dir: tempfile::TempDir,
+        ledger: Ledger,
+    }
+
+    fn fixture() -> Fixture {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Ledger::new(dir.path(), "web-1");
+        Fixture { dir, ledger }
+    }
+
+    fn day(text: &str) -> Day {
+        text.parse().unwrap()
+    }
+
+    fn tally(samples: &[Sample]) -> Tally {
+        let mut tally = Tally::default();
+        tally.add(&mut decoded(samples));
+        tally
+    }
+
+    fn one_request() -> Tally {
+        tally(&[sample("2026-11-22T10:00:00Z", "/a", 200, 1)])
+    }
+
+    fn mark(id: u64, offset: u64) -> LogMark {
+        let (head, anchor) = (Fingerprint::default(), Fingerprint::default());
+        let path = "/var/log/app.log".to_owned();
+        LogMark { id: LogId(id), path, device: 1, inode: 2, born_ns: None, head, offset, anchor, format: None }
+    }
+
+    impl Fixture {
+        /// Commit without marks; it must succeed.
+        fn commit(&self, tally: &Tally) {
+            let committed = self.ledger.commit(tally, &BTreeMap::new(), &BTreeMap::new());
+            assert!(committed.failed.is_none(), "{:?}", committed.failed);
+        }
+
+        fn file(&self, day: &str) -> PathBuf {
+            self.dir.path().join(format!("usage/date={day}/web-1.parquet"))
+        }
+
+        fn requests(&self, day: &str) -> u64 {
+            let tally = Tally::of_ledger_rows(&read_day(&self.file(day), None).unwrap().rows).unwrap();
+            tally.rows().iter().map(|(_, _, requests, _)| requests).sum()
+        }
+
+        fn names(&self, day: &str) -> Vec<String> {
+            let listed = entries(&self.dir.path().join(format!("usage/date={day}"))).unwrap();
+            let mut names: Vec<_> =
+                listed.iter().map(|p| p.file_name().unwrap().to_string_lossy().into_owned()).collect();
+            names.sort();
+            names
+        }
+    }
+
+    #[test]
+    fn nothing_is_created_before_the_first_commit() {
+        let fixture = fixture();
+        assert!(fixture.ledger.files().unwrap().is_empty());
+        assert!(fixture.ledger.footers().unwrap().is_empty());
+        assert_eq!(entries(fixture.dir.path()).unwrap(), Vec::<PathBuf>::new());
+    }
+
+    #[test]
+    fn commits_add_up_in_their_days_files() {
+        let fixture = fixture();
+        fixture.commit(&tally(&[
+            sample("2026-11-22T10:00:00Z", "/a", 200, 1),
+            sample("2026-11-23T10:00:00Z", "/a", 200, 1),
+        ]));
+        fixture.commit(&one_request());
+        assert_eq!((fixture.requests(DAY), fixture.requests("2026-11-23")), (2, 1));
+        let files: Vec<_> =
+            fixture.ledger.files().unwrap().into_iter().map(|(day, host, _)| (day.to_string(), host)).collect();
+        assert_eq!(files, [(DAY.to_owned(), "web-1".to_owned()), ("2026-11-23".to_owned(), "web-1".to_owned())]);
+        assert_eq!(fixture.names(DAY), ["web-1.parquet"], "no temporary file stays");
+    }
+
+    #[test]
+    fn a_newer_mark_replaces_its_logs_older_and_other_logs_keep_theirs() {
+        let fixture = fixture();
+        let commit = |marks: Vec<LogMark>| {
+            fixture.ledger.commit(&Tally::default(), &BTreeMap::from([(day(DAY), marks)]), &BTreeMap::new())
+        };
+        assert_eq!(commit(vec![mark(1, 10), mark(2, 20)]).written, [day(DAY)], "a day of marks alone is written");
+        commit(vec![mark(2, 25), mark(3, 30)]);
+        let footer = &fixture.ledger.footers().unwrap()[&day(DAY)];
+        assert_eq!(footer.marks, [mark(1, 10), mark(2, 25), mark(3, 30)]);
+        assert_eq!((footer.host.as_str(), footer.day, footer.version), ("web-1", day(DAY), 1));
+    }
+
+    #[test]
+    fn at_least_stays_with_each_reason_once() {
+        let fixture = fixture();
+        let doubt = |reason: &str| BTreeMap::from([(day(DAY), vec![reason.to_owned()])]);
+        for reason in ["lost", "cut", "lost"] {
+            fixture.ledger.commit(&one_request(), &BTreeMap::new(), &doubt(reason));
+        }
+        fixture.commit(&one_request());
+        let reasons = vec!["lost".to_owned(), "cut".to_owned()];
+        assert_eq!(fixture.ledger.footers().unwrap()[&day(DAY)].completeness, Completeness::AtLeast { reasons });
+    }
+
+    #[test]
+    fn a_crash_before_the_rename_leaves_the_old_file_and_the_next_commit_works() {
+        let fixture = fixture();
+        fixture.commit(&one_request());
+        let left = fixture.file(DAY).with_file_name(".web-1.parquet.tmp");
+        fs::write(&left, b"half a file").unwrap();
+        assert_eq!(fixture.ledger.files().unwrap().len(), 1);
+        fixture.commit(&one_request());
+        assert_eq!(fixture.requests(DAY), 2);
+        assert!(!left.exists());
+    }
+
+    #[test]
+    fn the_first_day_that_fails_ends_the_commit_and_shows_nothing() {
+        let fixture = fixture();
+        let blocked = fixture.dir.path().join("usage/date=2026-11-23");
+        fs::create_dir_all(blocked.parent().unwrap()).unwrap();
+        fs::write(&blocked, b"in the way").unwrap();
+        let at = |day: u32| {
+            sample(["2026-11-22T10:00:00Z", "2026-11-23T10:00:00Z", "2026-11-24T10:00:00Z"][day as usize], "/a", 200, 1)
+        };
+        let mut tally = tally(&[at(0), at(1), at(2)]);
+        let committed = fixture.ledger.commit(&tally, &BTreeMap::new(), &BTreeMap::new());
+        let (failed, error) = committed.failed.unwrap();
+        assert_eq!((committed.written.clone(), failed), (vec![day(DAY)], day("2026-11-23")));
+        assert!(format!("{error:#}").contains("date=2026-11-23"), "{error:#}");
+
+        fs::remove_file(&blocked).unwrap();
+        tally.take_days(&committed.written.into_iter().collect());
+        fixture.commit(&tally);
+        for day in [DAY, "2026-11-23", "2026-11-24"] {
+            assert_eq!(fixture.requests(day), 1);
+        }
+    }
+
+    #[test]
+    fn an_unreadable_file_is_set_aside_and_the_day_says_so() {
+        let fixture = fixture();
+        for round in 1..=2 {
+            fixture.commit(&one_request());
+            fs::write(fixture.file(DAY), b"not parquet").unwrap();
+            assert!(fixture.ledger.footers().unwrap().is_empty(), "it holds back no start");
+            fixture.commit(&one_request());
+            assert_eq!(fixture.requests(DAY), 1);
+            let aside = fixture.file(DAY).with_file_name(format!("web-1.parquet.corrupt-{round}"));
+            assert_eq!(fs::read(&aside).unwrap(), b"not parquet");
+            let Completeness::AtLeast { reasons } = fixture.ledger.footers().unwrap()[&day(DAY)].completeness.clone()
+            else {
+                panic!("the day must be at_least");
+            };
+            assert!(reasons[0].contains(&aside.display().to_string()), "{reasons:?}");
+            assert_eq!(fixture.ledger.files().unwrap().len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_file_that_a_newer_version_wrote_is_left_alone() {
+        let fixture = fixture();
+        let mut footer = fixture.ledger.empty_footer(day(DAY));
+        footer.version = 2;
+        let bytes = encode(&mut one_request().ledger_rows("web-1"), &footer).unwrap();
+        fs::create_dir_all(fixture.file(DAY).parent().unwrap()).unwrap();
+        fs::write(fixture.file(DAY), &bytes).unwrap();
+        let error = fixture.ledger.commit(&one_request(), &BTreeMap::new(), &BTreeMap::new()).failed.unwrap().1;
+        assert!(format!("{error:#}").contains("a newer daycap wrote"), "{error:#}");
+        assert_eq!(fs::read(fixture.file(DAY)).unwrap(), bytes);
+    }
+
+    #[test]
+    fn a_commit_that_changes_nothing_writes_nothing() {
+        let fixture = fixture();
+        let marks = BTreeMap::from([(day(DAY), vec![mark(1, 10)])]);
+        fixture.ledger.commit(&one_request(), &marks, &BTreeMap::new());
+        fs::set_permissions(fixture.file(DAY), std::os::unix::fs::PermissionsExt::from_mode(0o400)).unwrap();
+        let written = fixture.ledger.commit(&Tally::default(), &marks, &BTreeMap::new()).written;
+        assert_eq!(written, [day(DAY)]);
+        assert!(fs::metadata(fixture.file(DAY)).unwrap().permissions().readonly(), "the same file is still there");
+    }
+
+    #[test]
+    fn old_days_of_this_host_are_forgotten_and_others_stay() {
+        let fixture = fixture();
+        fixture.commit(&tally(&[
+            sample("2026-11-20T10:00:00Z", "/a", 200, 1),
+            sample("2026-11-21T10:00:00Z", "/a", 200, 1),
+        ]));
+        fixture.commit(&one_request());
+        let other = fixture.file("2026-11-21").with_file_name("web-2.parquet");
+        fs::copy(fixture.file("2026-11-21"), &other).unwrap();
+        assert_eq!(fixture.ledger.remove_before(day(DAY)).unwrap(), [day("2026-11-20"), day("2026-11-21")]);
+        let left: Vec<_> =
+            fixture.ledger.files().unwrap().into_iter().map(|(day, host, _)| format!("{day} {host}")).collect();
+        assert_eq!(left, ["2026-11-21 web-2", "2026-11-22 web-1"]);
+        assert!(!fixture.dir.path().join("usage/date=2026-11-20").exists());
+    }
+
+    #[test]
+    fn any_host_name_makes_a_file_name_of_its_own() {
+        assert_eq!(file_stem("web-1.example"), "web-1.example");
+        let odd = ["a/b", "a_b", "../x", ".hidden", "", "größe", &"x".repeat(300)].map(file_stem);
+        for (at, stem) in odd.iter().enumerate() {
+            assert!(!stem.is_empty() && !stem.starts_with('.') && !stem.contains('/') && stem.len() < 200, "{stem}");
+            assert!(!odd[..at].contains(stem));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// Whatever happens to a file's bytes, a commit ends in an answer, and what it could not read is kept.
+        #[test]
+        fn damage_is_never_overwritten(samples in any_samples(), at in any::<prop::sample::Index>(), bit in 0_u8..8, cut in any::<bool>()) {
+            prop_assume!(!samples.is_empty());
+            let fixture = fixture();
+            fixture.commit(&tally(&samples));
+            let (_, _, path) = fixture.ledger.files().unwrap().remove(0);
+            let mut bytes = fs::read(&path).unwrap();
+            let at = at.index(bytes.len());
+            if cut { bytes.truncate(at) } else { bytes[at] ^= 1 << bit }
+            fs::write(&path, &bytes).unwrap();
+            let unreadable = matches!(read_day(&path, None), Err(ReadError::Corrupt(_)));
+            let committed = fixture.ledger.commit(&tally(&samples), &BTreeMap::new(), &BTreeMap::new());
+            let kept = PathBuf::from(format!("{}.corrupt-1", path.display()));
+            if committed.failed.is_none() && unreadable {
+                prop_assert_eq!(fs::read(kept).unwrap(), bytes);
+            }
+        }
     }
 }

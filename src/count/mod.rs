@@ -3,4 +3,9 @@
 pub mod batch;
 pub mod tally;
 pub mod ledger;
+pub mod group;
+pub mod counting;
 pub mod query;
+
+#[cfg(test)]
+mod sample;

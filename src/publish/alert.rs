@@ -115,18 +115,17 @@ fn is_used(quota: &QuotaStatus, percent: u64) -> bool {
 /// that hold with it or that it implies are remembered with it. A new window forgets, and so does a quota that
 /// is no more: the memory is never larger than `quotas`.
 pub fn due(memory: &mut Memory, quotas: &[QuotaStatus], now: DateTime<Utc>) -> Vec<Alert> {
-    memory.said.retain(|name, said| {
-        quotas.iter().any(|quota| quota.name == *name && quota.window_start == said.window_start)
-    });
+    memory
+        .said
+        .retain(|name, said| quotas.iter().any(|quota| quota.name == *name && quota.window_start == said.window_start));
     quotas.iter().filter_map(|quota| due_for(memory, quota, now)).collect()
 }
 
 fn due_for(memory: &mut Memory, quota: &QuotaStatus, now: DateTime<Utc>) -> Option<Alert> {
     let said = memory.said.get(&quota.name).map_or(&[][..], |said| &said.levels);
     let gravest = quota.alerts.iter().copied().filter(|level| !said.contains(level)).max()?;
-    let known = |level: &Level| {
-        said.contains(level) || quota.alerts.contains(level) || gravest.implied().contains(level)
-    };
+    let known =
+        |level: &Level| said.contains(level) || quota.alerts.contains(level) || gravest.implied().contains(level);
     let levels = Level::ALL.into_iter().filter(known).collect();
     memory.said.insert(quota.name.clone(), Said { window_start: quota.window_start, levels });
     Some(alert(quota, gravest, now))
@@ -384,7 +383,9 @@ mod tests {
         check(
             &quota(20_150, 0.87),
             Level::Projected,
-            &expect![[r#"quota "prod" is forecast to exceed its limit: 20,150 of 40,000 used (50%); forecast 44,120 (P10-P90 38,500-51,003), 87% to exceed; runs out 2026-11-22 19:40 Europe/Berlin; resets 2026-11-23 00:00 Europe/Berlin; 27.6 a minute may be spent until then"#]],
+            &expect![[
+                r#"quota "prod" is forecast to exceed its limit: 20,150 of 40,000 used (50%); forecast 44,120 (P10-P90 38,500-51,003), 87% to exceed; runs out 2026-11-22 19:40 Europe/Berlin; resets 2026-11-23 00:00 Europe/Berlin; 27.6 a minute may be spent until then"#
+            ]],
         );
     }
 
@@ -394,7 +395,9 @@ mod tests {
         check(
             &exceeded,
             Level::Exceeded,
-            &expect![[r#"quota "prod" has exceeded its limit: 40,001 of 40,000 used (100%); forecast 44,120 (P10-P90 38,500-51,003), 100% to exceed; resets 2026-11-23 00:00 Europe/Berlin; nothing may be spent until then"#]],
+            &expect![[
+                r#"quota "prod" has exceeded its limit: 40,001 of 40,000 used (100%); forecast 44,120 (P10-P90 38,500-51,003), 100% to exceed; resets 2026-11-23 00:00 Europe/Berlin; nothing may be spent until then"#
+            ]],
         );
     }
 
@@ -409,7 +412,9 @@ mod tests {
         check(
             &learning,
             Level::Used80,
-            &expect![[r#"quota "prod" has used 80% of its limit: at least 32,000 of 40,000 used (80%); still learning, no whole day seen yet: total likely 38,500-51,003; resets 2026-11-23 00:00 Europe/Berlin; 27.6 a minute may be spent until then"#]],
+            &expect![[
+                r#"quota "prod" has used 80% of its limit: at least 32,000 of 40,000 used (80%); still learning, no whole day seen yet: total likely 38,500-51,003; resets 2026-11-23 00:00 Europe/Berlin; 27.6 a minute may be spent until then"#
+            ]],
         );
     }
 
@@ -420,7 +425,9 @@ mod tests {
         check(
             &used_up,
             Level::Used95,
-            &expect![[r#"quota "prod" is used up: 40,000 of 40,000 used (100%); forecast 44,120 (P10-P90 38,500-51,003), >99% to exceed, low confidence; resets 2026-11-23 00:00 Europe/Berlin; nothing may be spent until then"#]],
+            &expect![[
+                r#"quota "prod" is used up: 40,000 of 40,000 used (100%); forecast 44,120 (P10-P90 38,500-51,003), >99% to exceed, low confidence; resets 2026-11-23 00:00 Europe/Berlin; nothing may be spent until then"#
+            ]],
         );
     }
 

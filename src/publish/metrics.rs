@@ -120,7 +120,7 @@ fn sources(scrape: &Scrape, sources: &[SourceStatus]) -> prometheus::Result<()> 
     });
     scrape.counter(
         "daycap_log_lines_total",
-        "Log lines read since the start, by what became of them.",
+        "Log lines read since daycap started, by what became of them.",
         ["source", "result"],
         lines,
     )?;
@@ -139,7 +139,7 @@ fn activity(scrape: &Scrape, snapshot: &Snapshot) -> prometheus::Result<()> {
     let labels = ["service", "key", "operation", "code_class"];
     scrape.counter(
         "daycap_requests_total",
-        "Requests counted since the start; operations beyond the 200 busiest are summed as (other).",
+        "Requests counted since daycap started; operations beyond the 200 busiest are summed as (other).",
         labels,
         bounded(&snapshot.requests),
     )?;
@@ -147,13 +147,13 @@ fn activity(scrape: &Scrape, snapshot: &Snapshot) -> prometheus::Result<()> {
         snapshot.notifications.iter().map(|((notifier, result), count)| ([notifier.as_str(), *result], *count));
     scrape.counter(
         "daycap_notifications_total",
-        "Notifications sent since the start, by what became of them.",
+        "Notifications sent since daycap started, by what became of them.",
         ["notifier", "result"],
         notifications,
     )?;
     scrape.counter(
         "daycap_commit_failures_total",
-        "Commits of the ledger that failed since the start.",
+        "Commits of the ledger that failed since daycap started.",
         [],
         [([], snapshot.commit.failures)],
     )?;

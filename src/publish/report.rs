@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::text::{printable, thousands};
+use super::text::{milliseconds, printable, thousands};
 use crate::count::ledger::Completeness;
 use crate::count::query::{By, Report, Row};
 
@@ -58,7 +58,7 @@ fn table(report: &Report) -> String {
 }
 
 fn markdown(report: &Report) -> String {
-    let table = grid(report, ASCII_MARKDOWN, markdown_text);
+    let table = grid(report, ASCII_MARKDOWN, markdown_text).to_string();
     let mut lines = table.lines().map(str::to_string).collect::<Vec<_>>();
     lines[1] = right_aligned(&lines[1], report.by.len());
     let notes = notes(report);
@@ -75,7 +75,7 @@ fn right_aligned(rule: &str, text_columns: usize) -> String {
 }
 
 /// Rows for people: numbers right, thousands set apart, the total last.
-fn grid(report: &Report, style: TableStyle, text: fn(&str) -> String) -> String {
+fn grid(report: &Report, style: TableStyle, text: fn(&str) -> String) -> Table {
     let mut table = Table::new();
     table.load_style(style);
     let sums = ["requests", "errors", "units", "bytes", "p50 ms", "p95 ms"];
@@ -90,7 +90,7 @@ fn grid(report: &Report, style: TableStyle, text: fn(&str) -> String) -> String 
     for column in table.column_iter_mut().skip(report.by.len()) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    table.to_string()
+    table
 }
 
 /// Without a column to group by, the one row is the total already.
@@ -100,8 +100,7 @@ fn has_total(report: &Report) -> bool {
 
 fn figures(row: &Row) -> [String; 6] {
     let [requests, errors, units, bytes] = [row.requests, row.errors, row.units, row.bytes].map(thousands);
-    let [p50, p95] =
-        [row.duration_ms_p50, row.duration_ms_p95].map(|ms| ms.map_or("-".into(), |ms| format!("{ms:.1}")));
+    let [p50, p95] = [row.duration_ms_p50, row.duration_ms_p95].map(|ms| ms.map_or("-".into(), milliseconds));
     [requests, errors, units, bytes, p50, p95]
 }
 
@@ -239,30 +238,153 @@ mod tests {
 
     #[test]
     fn a_table_aligns_numbers_and_ends_with_the_total_and_what_is_missing() {
-        check(&example(), OutputFormat::Table, expect![[r#""#]]);
+        check(
+            &example(),
+            OutputFormat::Table,
+            expect![[r#"
+                 day          operation                          requests   errors    units        bytes   p50 ms   p95 ms
+                ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+                 2026-11-21   jobSearch                            38,412      384   38,412   57,618,000     41.2    1,312
+                 2026-11-22   say "hi", <b>|x|</b>\n\u{1b}[31m          7        0        7       10,500        -        -
+                ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+                 total                                             38,419      384   38,419   57,628,500     41.2    1,312
+                at least this many: app.log was truncated; crm.log.2.gz is damaged
+            "#]],
+        );
     }
 
     #[test]
     fn csv_quotes_what_would_break_it_and_has_no_total() {
-        check(&example(), OutputFormat::Csv, expect![[r#""#]]);
+        check(
+            &example(),
+            OutputFormat::Csv,
+            expect![[r#"
+            day,operation,requests,errors,units,bytes,duration_ms_p50,duration_ms_p95
+            2026-11-21,jobSearch,38412,384,38412,57618000,41.25,1312
+            2026-11-22,"say ""hi"", <b>|x|</b>
+            [31m",7,0,7,10500,,
+        "#]],
+        );
     }
 
     #[test]
     fn json_rows_are_flat_and_keep_the_column_order() {
-        check(&example(), OutputFormat::Json, expect![[r#""#]]);
+        check(
+            &example(),
+            OutputFormat::Json,
+            expect![[r#"
+            {
+              "by": [
+                "day",
+                "operation"
+              ],
+              "rows": [
+                {
+                  "day": "2026-11-21",
+                  "operation": "jobSearch",
+                  "requests": 38412,
+                  "errors": 384,
+                  "units": 38412,
+                  "bytes": 57618000,
+                  "duration_ms_p50": 41.25,
+                  "duration_ms_p95": 1312.0
+                },
+                {
+                  "day": "2026-11-22",
+                  "operation": "say \"hi\", <b>|x|</b>\n\u001b[31m",
+                  "requests": 7,
+                  "errors": 0,
+                  "units": 7,
+                  "bytes": 10500,
+                  "duration_ms_p50": null,
+                  "duration_ms_p95": null
+                }
+              ],
+              "total": {
+                "requests": 38419,
+                "errors": 384,
+                "units": 38419,
+                "bytes": 57628500,
+                "duration_ms_p50": 41.25,
+                "duration_ms_p95": 1312.0
+              },
+              "completeness": {
+                "kind": "at_least",
+                "reasons": [
+                  "app.log was truncated",
+                  "crm.log.2.gz is damaged"
+                ]
+              }
+            }
+        "#]],
+        );
     }
 
     #[test]
     fn markdown_escapes_labels_and_aligns_numbers() {
-        check(&example(), OutputFormat::Markdown, expect![[r#""#]]);
+        check(
+            &example(),
+            OutputFormat::Markdown,
+            expect![[r#"
+                | day        | operation                                 | requests | errors |  units |      bytes | p50 ms | p95 ms |
+                |------------|-------------------------------------------|---------:|-------:|-------:|-----------:|-------:|-------:|
+                | 2026-11-21 | jobSearch                                 |   38,412 |    384 | 38,412 | 57,618,000 |   41.2 |  1,312 |
+                | 2026-11-22 | say "hi", \<b\>\|x\|\</b\>\\n\\u{1b}\[31m |        7 |      0 |      7 |     10,500 |      - |      - |
+                | total      |                                           |   38,419 |    384 | 38,419 | 57,628,500 |   41.2 |  1,312 |
+
+                at least this many: app.log was truncated; crm.log.2.gz is damaged
+            "#]],
+        );
     }
 
     #[test]
     fn an_empty_report_has_its_header_or_says_so() {
-        check(&empty(), OutputFormat::Table, expect![[r#""#]]);
-        check(&empty(), OutputFormat::Csv, expect![[r#""#]]);
-        check(&empty(), OutputFormat::Json, expect![[r#""#]]);
-        check(&empty(), OutputFormat::Markdown, expect![[r#""#]]);
+        check(
+            &empty(),
+            OutputFormat::Table,
+            expect![[r#"
+            no requests
+        "#]],
+        );
+        check(
+            &empty(),
+            OutputFormat::Csv,
+            expect![[r#"
+            day,operation,requests,errors,units,bytes,duration_ms_p50,duration_ms_p95
+        "#]],
+        );
+        check(
+            &empty(),
+            OutputFormat::Json,
+            expect![[r#"
+            {
+              "by": [
+                "day",
+                "operation"
+              ],
+              "rows": [],
+              "total": {
+                "requests": 0,
+                "errors": 0,
+                "units": 0,
+                "bytes": 0,
+                "duration_ms_p50": null,
+                "duration_ms_p95": null
+              },
+              "completeness": {
+                "kind": "exact"
+              }
+            }
+        "#]],
+        );
+        check(
+            &empty(),
+            OutputFormat::Markdown,
+            expect![[r#"
+            | day | operation | requests | errors | units | bytes | p50 ms | p95 ms |
+            |-----|-----------|---------:|-------:|------:|------:|-------:|-------:|
+        "#]],
+        );
     }
 
     #[test]
@@ -273,7 +395,22 @@ mod tests {
             total: row(&[], 5, None),
             completeness: Completeness::Exact,
         };
-        check(&report, OutputFormat::Table, expect![[r#""#]]);
-        check(&report, OutputFormat::Csv, expect![[r#""#]]);
+        check(
+            &report,
+            OutputFormat::Table,
+            expect![[r#"
+             requests   errors   units   bytes   p50 ms   p95 ms
+            ─────────────────────────────────────────────────────
+                    5        0       5   7,500        -        -
+        "#]],
+        );
+        check(
+            &report,
+            OutputFormat::Csv,
+            expect![[r#"
+            requests,errors,units,bytes,duration_ms_p50,duration_ms_p95
+            5,0,5,7500,,
+        "#]],
+        );
     }
 }

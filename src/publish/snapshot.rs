@@ -29,6 +29,22 @@ pub struct Snapshot {
     pub notifications: BTreeMap<(String, &'static str), u64>,
 }
 
+impl Snapshot {
+    /// Before anything is known.
+    pub fn starting(version: &'static str, host: &str, at: DateTime<Utc>) -> Snapshot {
+        Snapshot {
+            at,
+            version,
+            host: host.to_owned(),
+            quotas: Vec::new(),
+            sources: Vec::new(),
+            commit: CommitStatus::default(),
+            requests: Arc::default(),
+            notifications: BTreeMap::new(),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestLabels {
     pub service: String,

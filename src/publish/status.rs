@@ -43,7 +43,7 @@ fn says_over(level: Level) -> bool {
     }
 }
 
-/// `12,345/40,000 (30 %) · forecast 33.9k [31-37k] · reset 00:00 UTC`
+/// `12,345/40,000 (31 %) · forecast 33.9k [31-37k] · reset 00:00 UTC`
 pub fn one_line(quota: &QuotaStatus) -> String {
     let forecast = &quota.forecast;
     format!(
@@ -170,12 +170,36 @@ mod tests {
 
     #[test]
     fn the_text_says_what_there_is_and_what_to_do() {
-        expect![[r#""#]].assert_eq(&text(&example::snapshot()));
+        expect![[r#"
+            prod: 12,345 of 40,000 used [#######.................] 31 %
+              forecast    33,850, 8 times in 10 between 31,020 and 36,700 (28 days of history)
+              over limit  2 % likely
+              runs out    not before it resets
+              resets      2026-11-23 00:00 UTC, in 9 h 30 min
+              may spend   48.5 a minute until then
+              busiest     sync jobSearch 8,123, crm contact 4,222
+              count       exact
+
+            maps: 7,900 of 10,000 used [##################......] 79 %
+              forecast    12,400, 8 times in 10 between 10,900 and 14,100 (rough: 3 days of history)
+              over limit  97 % likely
+              runs out    2026-11-22 08:45 PST, in 2 h 15 min
+              resets      2026-11-23 00:00 PST, in 17 h 30 min
+              may spend   2.0 a minute until then
+              busiest     geo /v1/geocode 7,900
+              count       at least this many: app.log was truncated before 1,024 bytes were read
+
+            source /var/log/app/*.log: 3 logs, read to the end, last request 2 s ago, 20,245 lines counted, 310 skipped
+            source /srv/crm/api.log: 1 log, 1,048,576 bytes behind, no request yet, 0 lines counted, 7 unreadable
+              problem: /srv/crm/api.log: permission denied; let daycap's group read it
+        "#]]
+        .assert_eq(&text(&example::snapshot()));
     }
 
     #[test]
     fn one_line_is_short_enough_for_systemd() {
-        expect![[r#""#]].assert_eq(&one_line(&example::calm_quota()));
+        expect!["12,345/40,000 (31 %) · forecast 33.9k [31-37k] · reset 00:00 UTC"]
+            .assert_eq(&one_line(&example::calm_quota()));
     }
 
     #[test]

@@ -64,9 +64,10 @@ impl Unit {
     }
 }
 
-/// 12345 of 40000 -> `31 %`. Rounded down, so that 100 % means all of it.
+/// 12345 of 40000 -> `31 %`; 100 % only when all of it is used.
 pub fn percent(part: u64, whole: u64) -> String {
-    format!("{} %", thousands(share(part, whole, 100)))
+    let nearest = share(part, whole, 1_000).saturating_add(5) / 10;
+    format!("{} %", thousands(if part < whole { nearest.min(99) } else { nearest }))
 }
 
 /// A probability -> `2 %`. Only what is certain is called 0 or 100 %.
@@ -88,6 +89,12 @@ pub fn bar(part: u64, whole: u64, width: u64) -> String {
 fn share(part: u64, whole: u64, of: u64) -> u64 {
     let scaled = u128::from(part) * u128::from(of) / u128::from(whole.max(1));
     u64::try_from(scaled).unwrap_or(u64::MAX)
+}
+
+/// 41.25 -> `41.3`, 1312.4 -> `1,312`: from 100 ms on, tenths say nothing.
+pub fn milliseconds(ms: f64) -> String {
+    // A duration in milliseconds fits; `as` would hold one that does not at the end of the range.
+    if ms < 100.0 { format!("{ms:.1}") } else { thousands(ms.round() as u64) }
 }
 
 /// `9 h 30 min`, `2 d 3 h`, `12 s`: the two largest units, rounded down.
@@ -162,7 +169,8 @@ mod tests {
     }
 
     #[test]
-    fn a_percentage_reaches_100_only_when_all_is_used() {
+    fn a_percentage_is_rounded_but_reaches_100_only_when_all_is_used() {
+        assert_eq!(percent(12_345, 40_000), "31 %");
         assert_eq!(percent(39_999, 40_000), "99 %");
         assert_eq!(percent(40_000, 40_000), "100 %");
         assert_eq!(percent(80_000, 40_000), "200 %");
