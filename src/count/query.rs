@@ -194,3 +194,246 @@ fn read(path: &Path, columns: &[&str]) -> anyhow::Result<Result<DayFile, String>
         Err(error) => Ok(Err(error.to_string())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::collect::request::Decoded;
+    use crate::count::sample::{Sample, any_samples, decoded, minute, push, sample};
+    use crate::count::tally::Tally;
+    use proptest::prelude::*;
+
+    struct Fixture {
+        dir: tempfile::TempDir,
+    }
+
+    impl Fixture {
+        fn new() -> Fixture {
+            Fixture { dir: tempfile::tempdir().unwrap() }
+        }
+
+        fn ledger(&self, host: &str) -> Ledger {
+            Ledger::new(self.dir.path(), host)
+        }
+
+        fn commit(&self, host: &str, samples: &[Sample]) {
+            self.commit_doubtful(host, samples, &BTreeMap::new());
+        }
+
+        fn commit_doubtful(&self, host: &str, samples: &[Sample], at_least: &BTreeMap<Day, Vec<String>>) {
+            let mut tally = Tally::default();
+            tally.add(&mut decoded(samples));
+            assert!(self.ledger(host).commit(&tally, &BTreeMap::new(), at_least).failed.is_none());
+        }
+    }
+
+    fn query(by: &str) -> Query {
+        let by = by.split_terminator(',').map(|name| name.parse().unwrap()).collect();
+        Query { span: None..None, by, matching: Match::default(), zone: Tz::UTC }
+    }
+
+    fn ask(fixture: &Fixture, query: &Query) -> Report {
+        report(&fixture.ledger("any"), query, &mut |_, _| {}).unwrap()
+    }
+
+    fn count(samples: &[Sample], query: &Query, host: &str) -> Report {
+        let mut counting = Counting::new(query.clone(), host);
+        counting.add(&mut decoded(samples));
+        counting.finish()
+    }
+
+    /// `group: requests errors units`, a line a row.
+    fn lines(report: &Report) -> Vec<String> {
+        report.rows.iter().map(|r| format!("{}: {} {} {}", r.group.join("|"), r.requests, r.errors, r.units)).collect()
+    }
+
+    fn three_days() -> Vec<Sample> {
+        vec![
+            sample("2026-11-20T10:00:00Z", "/b", 200, 1),
+            sample("2026-11-21T10:00:00Z", "/b", 503, 2),
+            sample("2026-11-21T23:59:00Z", "/a", 404, 3),
+            sample("2026-11-22T00:00:00Z", "/a", 200, 4),
+        ]
+    }
+
+    #[test]
+    fn days_come_in_order_with_a_total() {
+        let fixture = Fixture::new();
+        fixture.commit("h", &three_days());
+        let report = ask(&fixture, &query("day"));
+        assert_eq!(lines(&report), ["2026-11-20: 1 0 1", "2026-11-21: 2 2 5", "2026-11-22: 1 0 4"]);
+        assert_eq!(
+            (report.total.requests, report.total.errors, report.total.units, report.total.bytes),
+            (4, 2, 10, 40)
+        );
+        assert_eq!(report.completeness, Completeness::Exact);
+    }
+
+    #[test]
+    fn a_local_day_takes_from_two_files_and_a_label_column_may_come_first() {
+        let fixture = Fixture::new();
+        fixture.commit("h", &three_days());
+        let query = Query { zone: Tz::Asia__Tokyo, ..query("operation,day") };
+        assert_eq!(
+            lines(&ask(&fixture, &query)),
+            ["/a|2026-11-22: 2 1 7", "/b|2026-11-20: 1 0 1", "/b|2026-11-21: 1 1 2"]
+        );
+    }
+
+    #[test]
+    fn the_hour_that_comes_twice_is_two_rows_of_a_25_hour_day() {
+        let samples: Vec<Sample> = (0..25)
+            .map(|hour| Sample {
+                minute: Minute(minute("2026-11-01T07:00:00Z").0 + 60 * hour),
+                ..three_days()[0].clone()
+            })
+            .collect();
+        let zone = Tz::America__Los_Angeles;
+        let hours = count(&samples, &Query { zone, ..query("hour") }, "h");
+        assert_eq!(hours.rows.len(), 25);
+        assert_eq!(lines(&hours)[1..3], ["2026-11-01T01:00-07:00: 1 0 1", "2026-11-01T01:00-08:00: 1 0 1"]);
+        assert_eq!(lines(&count(&samples, &Query { zone, ..query("day") }, "h")), ["2026-11-01: 25 0 25"]);
+    }
+
+    #[test]
+    fn the_span_is_half_open() {
+        let fixture = Fixture::new();
+        fixture.commit("h", &three_days());
+        let span = Some(minute("2026-11-21T10:00:00Z"))..Some(minute("2026-11-22T00:00:00Z"));
+        assert_eq!(lines(&ask(&fixture, &Query { span, ..query("day") })), ["2026-11-21: 2 2 5"]);
+    }
+
+    #[test]
+    fn a_match_takes_only_its_requests_and_a_status_is_its_number() {
+        let fixture = Fixture::new();
+        fixture.commit("h", &three_days());
+        let matching = |column, value: &str| Match(vec![(column, value.to_owned())]);
+        for (column, value, requests) in
+            [(Column::Operation, "/a", 2), (Column::Status, "404", 1), (Column::Host, "h", 4), (Column::Key, "test", 0)]
+        {
+            let query = Query { matching: matching(column, value), ..query("service") };
+            assert_eq!(ask(&fixture, &query).total.requests, requests, "{column} = {value}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_added_up_and_told_apart() {
+        let fixture = Fixture::new();
+        fixture.commit("one", &three_days());
+        fixture.commit("two", &three_days()[..2]);
+        assert_eq!(lines(&ask(&fixture, &query("host"))), ["one: 4 2 10", "two: 2 1 3"]);
+        assert_eq!(ask(&fixture, &query("day")).total.requests, 6);
+    }
+
+    #[test]
+    fn nothing_counted_is_an_empty_exact_report() {
+        let report = ask(&Fixture::new(), &query("day"));
+        assert!(report.rows.is_empty() && report.total.requests == 0 && report.total.duration_ms_p50.is_none());
+        assert_eq!(report.completeness, Completeness::Exact);
+    }
+
+    #[test]
+    fn a_doubtful_day_makes_its_reports_at_least_and_no_others() {
+        let fixture = Fixture::new();
+        let day: Day = "2026-11-21".parse().unwrap();
+        fixture.commit_doubtful("h", &three_days(), &BTreeMap::from([(day, vec!["a log was truncated".to_owned()])]));
+        let reasons = vec!["2026-11-21 h: a log was truncated".to_owned()];
+        assert_eq!(ask(&fixture, &query("day")).completeness, Completeness::AtLeast { reasons });
+        let span = Some(minute("2026-11-22T00:00:00Z"))..None;
+        assert_eq!(ask(&fixture, &Query { span, ..query("day") }).completeness, Completeness::Exact);
+    }
+
+    #[test]
+    fn a_damaged_file_leaves_the_rest_an_at_least_answer() {
+        let fixture = Fixture::new();
+        fixture.commit("h", &three_days());
+        let (day, _, path) = fixture.ledger("h").files().unwrap().remove(0);
+        std::fs::write(path, b"damaged").unwrap();
+        let report = ask(&fixture, &query("day"));
+        assert_eq!(report.total.requests, 3);
+        let Completeness::AtLeast { reasons } = report.completeness else { panic!("it must say so") };
+        assert!(reasons[0].starts_with(&format!("{day} h: the day's file is not counted")), "{reasons:?}");
+        assert_eq!(minutes(&fixture.ledger("h"), Minute(0)..Minute(u32::MAX), &Match::default()).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn progress_is_told_of_each_file() {
+        let fixture = Fixture::new();
+        fixture.commit("h", &three_days());
+        let mut told = Vec::new();
+        report(&fixture.ledger("h"), &query("day"), &mut |done, of| told.push((done, of))).unwrap();
+        assert_eq!(told, [(1, 3), (2, 3), (3, 3)]);
+    }
+
+    #[test]
+    fn top_operations_come_by_what_they_spent() {
+        let fixture = Fixture::new();
+        fixture.commit("h", &three_days());
+        let top = |n| top_operations(&fixture.ledger("h"), Minute(0)..Minute(u32::MAX), &Match::default(), n).unwrap();
+        let row = |operation: &str, units| ("web".to_owned(), operation.to_owned(), units);
+        assert_eq!(top(9), [row("/a", 7), row("/b", 3)]);
+        assert_eq!(top(1), [row("/a", 7)]);
+    }
+
+    #[test]
+    fn percentiles_lie_inside_the_bucket_that_holds_them() {
+        let with = |duration_ms| Sample { duration_ms, ..three_days()[0].clone() };
+        let mut samples = vec![with(Some(100)); 90];
+        samples.extend(vec![with(Some(900)); 10]);
+        samples.extend(vec![with(None); 500]);
+        let total = count(&samples, &query("day"), "h").total;
+        let (p50, p95) = (total.duration_ms_p50.unwrap(), total.duration_ms_p95.unwrap());
+        // 100 ms lies in (90.5, 128], 50 of 90 through it; 900 ms in (724, 1024], half way.
+        assert!((p50 - (90.51 + 37.49 * 50.0 / 90.0)).abs() < 0.01, "{p50}");
+        assert!((p95 - (724.08 + 299.92 * 0.5)).abs() < 0.01, "{p95}");
+        assert_eq!(count(&[with(None)], &query("day"), "h").total.duration_ms_p50, None);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// The ledger, and counting in any shares on workers of their own, give the same report.
+        #[test]
+        fn counting_and_the_ledger_agree(
+            samples in any_samples(),
+            chunk in 1_usize..20,
+            by in prop::sample::select(vec!["", "day", "hour,service", "status,operation", "host,month,key", "week,method,api"]),
+            matching in prop::sample::select(vec![vec![], vec![(Column::Operation, "Größe")], vec![(Column::Status, ""), (Column::Service, "web")]]),
+        ) {
+            let matching = Match(matching.into_iter().map(|(column, value)| (column, value.to_owned())).collect());
+            let span = Some(Minute(29_000_347))..Some(Minute(29_003_000));
+            let query = Query { matching, span: span.clone(), ..query(by) };
+            let fixture = Fixture::new();
+            fixture.commit("h", &samples);
+            let from_ledger = ask(&fixture, &query);
+
+            let mut workers = [(Decoded::default(), Counting::new(query.clone(), "h")), (Decoded::default(), Counting::new(query.clone(), "h"))];
+            for (at, samples) in samples.chunks(chunk).enumerate() {
+                let (worker, counting) = &mut workers[at % 2];
+                push(worker, samples);
+                counting.add(worker);
+            }
+            let [(_, mut counted), (_, other)] = workers;
+            counted.merge(other);
+            let counted = counted.finish();
+            prop_assert_eq!(&counted.rows, &from_ledger.rows);
+            prop_assert_eq!(&counted.total, &from_ledger.total);
+
+            let accepted = |s: &&Sample| {
+                let status = s.status.map_or(String::new(), |status| status.to_string());
+                Some(s.minute) >= span.start && Some(s.minute) < span.end && query.matching.accepts(|column| match column {
+                    Column::Operation => s.operation.into(),
+                    Column::Status => status.clone().into(),
+                    _ => s.service.into(),
+                })
+            };
+            let units: u64 = samples.iter().filter(accepted).map(|s| s.units).sum();
+            let requests = samples.iter().filter(accepted).count() as u64;
+            prop_assert_eq!((counted.total.requests, counted.total.units), (requests, units));
+            let minutes = minutes(&fixture.ledger("h"), Minute(29_000_347)..Minute(29_003_000), &query.matching).unwrap();
+            prop_assert_eq!(minutes.values().sum::<u64>(), units);
+        }
+    }
+}
