@@ -1,12 +1,17 @@
-//! The sample logs are what their generator makes, and small enough to be kept in the repository.
+//! The sample logs are what their generator makes, small enough to be kept in the repository, and counted
+//! by daycap as their generator counted them.
 
 #[path = "../sample-logs/generate.rs"]
 #[allow(dead_code)]
 mod generate;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
 
 const COMMITTED_BYTES_MAX: u64 = 300_000;
 
@@ -76,4 +81,48 @@ fn every_sample_line_ends() {
     for (name, content) in generate::week::samples().0 {
         assert_eq!(content.last(), Some(&b'\n'), "{name}");
     }
+}
+
+/// Requests by day, service, operation and status.
+type Counts = BTreeMap<[String; 4], u64>;
+
+/// Sums a CSV whose first columns are day (or minute), service, operation and status, and whose fifth is requests.
+fn counts(csv: &str) -> Counts {
+    let mut counts = Counts::new();
+    for line in csv.lines().skip(1) {
+        let mut fields = line.split(',').map(str::to_owned);
+        let mut field = || fields.next().expect("five fields");
+        let group = [field()[..10].to_owned(), field(), field(), field()];
+        *counts.entry(group).or_default() += field().parse::<u64>().expect("a count");
+    }
+    counts
+}
+
+fn daycap(arguments: &[&str], logs: &[PathBuf]) -> String {
+    let ran = Command::new(env!("CARGO_BIN_EXE_daycap")).args(arguments).args(logs).output().expect("daycap");
+    assert!(ran.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
+    String::from_utf8(ran.stdout).expect("text")
+}
+
+fn paths() -> Vec<PathBuf> {
+    committed().into_iter().map(|(_, path)| path).collect()
+}
+
+const BY: &str = "day,service,operation,status";
+
+#[test]
+fn a_report_of_the_sample_logs_is_the_truth() {
+    let report = daycap(&["report", "--by", BY, "--format", "csv"], &paths());
+    assert_eq!(counts(&report), counts(&generate::week::samples().1.csv()));
+}
+
+#[test]
+fn a_ledger_that_took_the_sample_logs_twice_holds_them_once() {
+    let state = TempDir::new().expect("a directory");
+    let state = state.path().to_str().expect("a path in UTF-8");
+    for _ in 0..2 {
+        daycap(&["ingest", "--state", state], &paths());
+    }
+    let report = daycap(&["report", "--state", state, "--by", BY, "--format", "csv"], &[]);
+    assert_eq!(counts(&report), counts(&generate::week::samples().1.csv()));
 }
