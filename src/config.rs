@@ -260,7 +260,8 @@ fn settle_source(raw: RawSource) -> Result<Source, String> {
     let name = raw.name.unwrap_or_else(|| first.clone());
     let within = |error: String| format!("source {name:?}: {error}");
     for path in &paths {
-        globset::Glob::new(path).map_err(|error| within(format!("path {path:?} is not a pattern: {}", error.kind())))?;
+        globset::Glob::new(path)
+            .map_err(|error| within(format!("path {path:?} is not a pattern: {}", error.kind())))?;
     }
     let reading = Reading {
         format: format(raw.format.as_deref()).map_err(within)?,
@@ -348,7 +349,10 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_answered_with_the_nearest_right_one() {
-        check("[state]\ncomit_interval = \"3s\"\n", expect![[r#"daycap.toml:2: unknown key "comit_interval"; did you mean "commit_interval"?"#]]);
+        check(
+            "[state]\ncomit_interval = \"3s\"\n",
+            expect![[r#"daycap.toml:2: unknown key "comit_interval"; did you mean "commit_interval"?"#]],
+        );
         check("[[sorce]]\npath = \"a\"\n", expect![[r#"daycap.toml:1: unknown key "sorce"; did you mean "source"?"#]]);
         check(
             "[[quota]]\nname = \"prod\"\nlimt = 4\n",
@@ -358,14 +362,21 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_named_with_its_key_and_the_remedy() {
-        check("[[quota]]\nname = \"prod\"\nlimit = 0\n", expect![[r#"daycap.toml: quota "prod": limit is 0; it must be at least 1"#]]);
+        check(
+            "[[quota]]\nname = \"prod\"\nlimit = 0\n",
+            expect![[r#"daycap.toml: quota "prod": limit is 0; it must be at least 1"#]],
+        );
         check(
             "[[quota]]\nname = \"prod\"\nlimit = 5\ntz = \"Europe/Berln\"\n",
-            expect![[r#"daycap.toml: quota "prod": tz: "Europe/Berln" is not an IANA time zone; did you mean "Europe/Berlin"?"#]],
+            expect![[
+                r#"daycap.toml: quota "prod": tz: "Europe/Berln" is not an IANA time zone; did you mean "Europe/Berlin"?"#
+            ]],
         );
         check(
             "[[quota]]\nname = \"prod\"\nlimit = 5\nmatch = { servce = \"a\" }\n",
-            expect![[r#"daycap.toml: quota "prod": match: "servce" is not a column; the columns are host, service, key, api, method, operation, status"#]],
+            expect![[
+                r#"daycap.toml: quota "prod": match: "servce" is not a column; the columns are host, service, key, api, method, operation, status"#
+            ]],
         );
         check(
             "[state]\ncommit_interval = \"soon\"\n",
@@ -383,7 +394,10 @@ mod tests {
             "[[source]]\npath = \"a[\"\n",
             expect![[r#"daycap.toml: source "a[": path "a[" is not a pattern: unclosed character class; missing ']'"#]],
         );
-        check("[[source]]\npath = \"a\"\n[[source]]\npath = \"a\"\n", expect![[r#"daycap.toml: two [[source]] are named "a"; give each a name of its own"#]]);
+        check(
+            "[[source]]\npath = \"a\"\n[[source]]\npath = \"a\"\n",
+            expect![[r#"daycap.toml: two [[source]] are named "a"; give each a name of its own"#]],
+        );
     }
 
     #[test]

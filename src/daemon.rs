@@ -24,7 +24,7 @@ use crate::day::Day;
 use crate::engine::{Effect, Engine, Event, Now, Severity};
 use crate::harvest::{Harvest, Harvester};
 use crate::publish::alert::Alert;
-use crate::publish::deliver::{Kind, Notifier, exec};
+use crate::publish::deliver::{self, Notifier};
 use crate::publish::snapshot::Snapshot;
 use crate::publish::{status, web};
 use crate::resume::{Resumed, resume};
@@ -129,7 +129,7 @@ enum Wake {
 
 /// Work that has ended, elsewhere than in the loop.
 enum Job {
-    Harvest(Harvester, Box<Harvest>),
+    Harvest(Box<Harvester>, Box<Harvest>),
     Commit(Box<Committed>, Duration),
     Delivery { notifier: String, error: Option<String> },
     Summary(Day, Option<String>),
@@ -142,7 +142,7 @@ struct Session<'a> {
     outside: &'a Outside,
     engine: Engine,
     /// `None` while a pass is running.
-    harvester: Option<Harvester>,
+    harvester: Option<Box<Harvester>>,
     ledger: Arc<Ledger>,
     snapshots: watch::Sender<Arc<Snapshot>>,
     jobs: JoinSet<Job>,
@@ -161,7 +161,11 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn open(config: Arc<Config>, outside: &'a Outside, snapshots: watch::Sender<Arc<Snapshot>>) -> anyhow::Result<Self> {
+    fn open(
+        config: Arc<Config>,
+        outside: &'a Outside,
+        snapshots: watch::Sender<Arc<Snapshot>>,
+    ) -> anyhow::Result<Self> {
         let Resumed { engine, harvester, ledger, warning } = resume(&config, outside.version, (outside.wall)())?;
         if let Some(warning) = warning {
             tracing::warn!("{warning}");
@@ -173,7 +177,7 @@ impl<'a> Session<'a> {
         let wake = hint.clone();
         Ok(Session {
             engine,
-            harvester: Some(harvester),
+            harvester: Some(Box::new(harvester)),
             ledger: Arc::new(ledger),
             snapshots,
             jobs: JoinSet::new(),
@@ -222,7 +226,9 @@ impl<'a> Session<'a> {
             Wake::Stop => self.leave(None),
             Wake::Reload => match (self.outside.reload)() {
                 Ok(new) if new.state_dir == self.config.state_dir => self.leave(Some(Arc::new(new))),
-                Ok(_) => tracing::error!("state.dir cannot change while running; the old configuration stays: restart daycap"),
+                Ok(_) => tracing::error!(
+                    "state.dir cannot change while running; the old configuration stays: restart daycap"
+                ),
                 Err(error) => tracing::error!("{error}; the old configuration stays"),
             },
         }
@@ -256,7 +262,7 @@ impl<'a> Session<'a> {
     }
 
     /// The watchdog is fed here and nowhere else: a daemon that no longer reads is not alive.
-    fn harvested(&mut self, harvester: Harvester, harvest: Box<Harvest>) {
+    fn harvested(&mut self, harvester: Box<Harvester>, harvest: Box<Harvest>) {
         self.harvester = Some(harvester);
         self.last_pass = Some((Instant::now(), !harvest.caught_up));
         if harvest.directories != self.watched {
@@ -362,8 +368,7 @@ impl<'a> Session<'a> {
 }
 
 async fn deliver_one(notifier: Notifier, alert: Alert) -> Job {
-    let Kind::Exec(command) = &notifier.kind;
-    let delivered = exec::deliver(&alert, command, notifier.timeout).await;
+    let delivered = deliver::deliver(&notifier, &alert).await;
     Job::Delivery { notifier: notifier.name, error: delivered.err().map(|error| error.to_string()) }
 }
 

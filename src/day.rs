@@ -183,7 +183,10 @@ mod tests {
     fn a_day_whose_midnight_does_not_exist_begins_at_the_first_instant_there_is() {
         let day: Day = "2018-11-04".parse().expect("a day");
         assert_eq!(minutes("2018-11-04", Tz::America__Sao_Paulo), 23 * 60);
-        assert_eq!(day.span(Tz::America__Sao_Paulo).start.local(Tz::America__Sao_Paulo).to_string(), "2018-11-04 01:00:00");
+        assert_eq!(
+            day.span(Tz::America__Sao_Paulo).start.local(Tz::America__Sao_Paulo).to_string(),
+            "2018-11-04 01:00:00"
+        );
     }
 
     #[test]

@@ -16,7 +16,8 @@ use crate::count::tally::Tally;
 use crate::day::{Day, Minute};
 use crate::harvest::Harvest;
 use crate::publish::alert::{self, Alert};
-use crate::publish::snapshot::{CommitStatus, RequestLabels, Snapshot, SourceStatus};
+use crate::publish::deliver::Notifier;
+use crate::publish::snapshot::{CommitStatus, RequestCounts, RequestLabels, Snapshot, SourceStatus};
 use crate::state::State;
 use crate::usage::{Incomplete, Usage};
 
@@ -35,7 +36,10 @@ pub enum Event {
     /// Some time has passed.
     Tick,
     /// An alert reached a notifier, or finally did not.
-    Delivered { notifier: String, error: Option<String> },
+    Delivered {
+        notifier: String,
+        error: Option<String>,
+    },
     /// A day's summary is written, or could not be.
     Summarised(Day, Option<String>),
     /// End: commit what there is, then say [`Effect::End`].
@@ -52,7 +56,9 @@ pub enum Effect {
     Forget(Day),
     Say(Severity, String),
     /// Nothing is left to do. `false`: counts could not be saved.
-    End { saved: bool },
+    End {
+        saved: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +72,6 @@ pub enum Severity {
 const COMMIT_SHARE: u32 = 20;
 /// A summary that could not be written is tried again after this long.
 const SUMMARY_RETRY: Duration = Duration::from_secs(60);
-/// Distinct (service, key, operation, class) that the request counter keeps; the rest are `(other)`.
-const REQUEST_LABELS_MAX: usize = 20_000;
 /// Snapshots of a quiet daemon are made anew this often, for the forecast moves with the clock.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -85,7 +89,7 @@ pub struct Engine {
     last_request: BTreeMap<String, Minute>,
     problems: Vec<Problem>,
     alerts: alert::Memory,
-    requests: Arc<BTreeMap<RequestLabels, u64>>,
+    requests: RequestCounts,
     notifications: BTreeMap<(String, &'static str), u64>,
     commit: CommitStatus,
     committing: bool,
@@ -117,12 +121,18 @@ struct SourceSeen {
 
 impl Engine {
     /// `usages` has one entry a quota, filled from the ledger.
-    pub fn new(config: Arc<Config>, version: &'static str, state: State, usages: Vec<Usage>, incomplete: Incomplete) -> Engine {
-        let seen = |name: &String| SourceSeen { last_request: state.last_request.get(name).copied(), ..SourceSeen::default() };
+    pub fn new(
+        config: Arc<Config>,
+        version: &'static str,
+        state: State,
+        usages: Vec<Usage>,
+        incomplete: Incomplete,
+    ) -> Engine {
+        let seen =
+            |name: &String| SourceSeen { last_request: state.last_request.get(name).copied(), ..SourceSeen::default() };
         Engine {
             sources: config.sources.iter().map(|source| seen(&source.name)).collect(),
             last_request: state.last_request.clone(),
-            config,
             version,
             tally: Tally::default(),
             marks: state.marks.into_iter().map(|mark| (mark.id, mark)).collect(),
@@ -131,8 +141,8 @@ impl Engine {
             incomplete,
             problems: Vec::new(),
             alerts: state.alerts,
-            requests: Arc::default(),
-            notifications: BTreeMap::new(),
+            requests: RequestCounts::default(),
+            notifications: never_yet(&config.notifiers),
             commit: CommitStatus::default(),
             committing: false,
             changed: false,
@@ -144,6 +154,7 @@ impl Engine {
             forgotten_before: None,
             caught_up: false,
             stopping: None,
+            config,
         }
     }
 
@@ -191,21 +202,14 @@ impl Engine {
     }
 
     fn count_requests(&mut self, rows: &[(Minute, &Series, u64, u64)]) {
-        if rows.is_empty() {
-            return;
-        }
-        let requests = Arc::make_mut(&mut self.requests);
         for (_, series, count, _) in rows {
-            let mut labels = RequestLabels {
+            let labels = RequestLabels {
                 service: series.service.to_string(),
                 key: series.key.to_string(),
                 operation: series.operation.to_string(),
                 code_class: code_class(series.status),
             };
-            if requests.len() >= REQUEST_LABELS_MAX && !requests.contains_key(&labels) {
-                crate::collect::request::OTHER.clone_into(&mut labels.operation);
-            }
-            *requests.entry(labels).or_default() += count;
+            self.requests.add(labels, *count);
         }
     }
 
@@ -300,7 +304,7 @@ impl Engine {
             quotas: self.usages.iter_mut().map(|usage| usage.status(now, incomplete)).collect(),
             sources: (0..self.sources.len()).map(|source| self.source_status(source)).collect(),
             commit: self.commit.clone(),
-            requests: self.requests.clone(),
+            requests: self.requests.share(),
             notifications: self.notifications.clone(),
         }
     }
@@ -385,6 +389,12 @@ impl Engine {
             effects.push(Effect::Forget(before));
         }
     }
+}
+
+/// A counter that Prometheus has seen at zero shows its first step.
+fn never_yet(notifiers: &[Notifier]) -> BTreeMap<(String, &'static str), u64> {
+    let both = |notifier: &Notifier| ["delivered", "failed"].map(|result| ((notifier.name.clone(), result), 0));
+    notifiers.iter().flat_map(both).collect()
 }
 
 /// The days of `zone` that a UTC day has minutes in.

@@ -39,7 +39,8 @@ pub fn report(
     let counted: Vec<_> = thread::scope(|scope| {
         let work = || scope.spawn(|| Worker::new(query, host).work(&queue, progress));
         let running: Vec<_> = (0..workers).map(|_| work()).collect();
-        let joined = running.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        let joined =
+            running.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         joined.collect::<Result<_, _>>()
     })?;
     let mut read = Read { unterminated: queue.unterminated(), ..Read::default() };
@@ -73,6 +74,13 @@ struct Open {
 /// The service of lines that name none: the log's file name up to its first dot.
 pub fn default_service(path: &str) -> Arc<str> {
     if path == STDIN { "stdin".into() } else { rotation::default_service(Path::new(path)).into() }
+}
+
+/// A chunk in a worker's buffer, and how it is read.
+struct Piece {
+    reading: Arc<Reading>,
+    service: Arc<str>,
+    chunk: Chunk,
 }
 
 fn open_all(paths: &[String], reading: &Reading) -> anyhow::Result<VecDeque<Open>> {
@@ -145,8 +153,8 @@ impl Worker {
     fn work(mut self, queue: &Queue, progress: &(dyn Fn(u64) + Sync)) -> anyhow::Result<(Counting, Lines)> {
         let mut lines = Lines::default();
         while let Some(log) = queue.take() {
-            if let Some((reading, service, chunk)) = self.read(log, queue, progress)? {
-                self.decoders.decode(&reading, &service, &self.buffer, &chunk);
+            if let Some(piece) = self.read(log, queue, progress)? {
+                self.decoders.decode(&piece.reading, &piece.service, &self.buffer, &piece.chunk);
                 lines.add(&std::mem::take(&mut self.decoders.decoded.lines));
                 if self.decoders.are_full() {
                     self.count();
@@ -168,13 +176,13 @@ impl Worker {
         mut log: Open,
         queue: &Queue,
         progress: &(dyn Fn(u64) + Sync),
-    ) -> anyhow::Result<Option<(Arc<Reading>, Arc<str>, Chunk)>> {
+    ) -> anyhow::Result<Option<Piece>> {
         let found = log.next_chunk(&mut self.buffer);
         let bytes = log.reader.bytes_read();
         progress(bytes - std::mem::replace(&mut log.told, bytes));
         match found {
             Ok(Some(chunk)) => {
-                let piece = (log.reading(), log.service.clone(), chunk);
+                let piece = Piece { reading: log.reading(), service: log.service.clone(), chunk };
                 queue.give_back(Some(log), None);
                 Ok(Some(piece))
             }

@@ -48,9 +48,10 @@ fn settle(loaded: Loaded) -> (State, Option<String>) {
     match loaded {
         Loaded::Fresh => (State::default(), None),
         Loaded::Good(state) => (state, None),
-        Loaded::Previous(state, why) => {
-            (state, Some(format!("{why}; going on from the state before it: lines are read again, none is counted twice")))
-        }
+        Loaded::Previous(state, why) => (
+            state,
+            Some(format!("{why}; going on from the state before it: lines are read again, none is counted twice")),
+        ),
         Loaded::Lost(why) => {
             let cost = "every log is read again from its start; what the ledger holds is not counted twice";
             (State::default(), Some(format!("{why}; {cost}")))

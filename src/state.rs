@@ -120,7 +120,11 @@ fn read(path: &Path) -> anyhow::Result<Option<State>> {
         path.display(),
         envelope.version
     );
-    anyhow::ensure!(envelope.checksum == checksum(envelope.state.get()), "{} is corrupt: its checksum differs", path.display());
+    anyhow::ensure!(
+        envelope.checksum == checksum(envelope.state.get()),
+        "{} is corrupt: its checksum differs",
+        path.display()
+    );
     serde_json::from_str(envelope.state.get())
         .map(Some)
         .with_context(|| format!("{} cannot be understood", path.display()))
@@ -136,7 +140,8 @@ pub fn set_bad_aside(dir: &Path) -> anyhow::Result<Option<PathBuf>> {
     for number in 1..1000 {
         let aside = dir.join(format!("state.json.corrupt-{number}"));
         if !aside.exists() {
-            fs::rename(current(dir), &aside).with_context(|| format!("cannot move {} aside", current(dir).display()))?;
+            fs::rename(current(dir), &aside)
+                .with_context(|| format!("cannot move {} aside", current(dir).display()))?;
             return Ok(Some(aside));
         }
     }
@@ -155,7 +160,12 @@ pub fn lock(dir: &Path) -> anyhow::Result<Result<Lock, String>> {
         format!("cannot make the state directory {}; give another with --state or state.dir", dir.display())
     })?;
     let path = dir.join("lock");
-    let mut file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)
+    let mut file = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
         .with_context(|| format!("cannot open {}", path.display()))?;
     match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {

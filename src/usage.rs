@@ -118,7 +118,8 @@ impl Usage {
     }
 
     fn busiest(&self) -> Vec<(String, String, u64)> {
-        let mut all: Vec<_> = self.top.iter().map(|((service, op), units)| (service.clone(), op.clone(), *units)).collect();
+        let mut all: Vec<_> =
+            self.top.iter().map(|((service, op), units)| (service.clone(), op.clone(), *units)).collect();
         all.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.cmp(b)));
         all.truncate(TOP);
         all

@@ -119,9 +119,13 @@ fn every_way_to_the_same_logs_counts_the_same() {
 fn each_day_is_its_zones_day() {
     let room = tempfile::tempdir().expect("a directory");
     let log = room.path().join("a.log");
-    let line = |stamp: &str| format!("{{\"time\":\"{stamp}\",\"method\":\"GET\",\"url\":\"https://api.example.com/a\",\"status\":200}}\n");
+    let line = |stamp: &str| {
+        format!("{{\"time\":\"{stamp}\",\"method\":\"GET\",\"url\":\"https://api.example.com/a\",\"status\":200}}\n")
+    };
     // One request an hour from 2026-10-31T00:00Z on, 72 of them: clocks go back in Los Angeles on 1 November.
-    let lines: String = (0..72).map(|hour| line(&format!("2026-{}T{:02}:30:00Z", ["10-31", "11-01", "11-02"][hour / 24], hour % 24))).collect();
+    let lines: String = (0..72)
+        .map(|hour| line(&format!("2026-{}T{:02}:30:00Z", ["10-31", "11-01", "11-02"][hour / 24], hour % 24)))
+        .collect();
     fs::write(&log, lines).expect("writes");
     let log = log.to_str().expect("UTF-8");
     check(
@@ -136,14 +140,28 @@ fn each_day_is_its_zones_day() {
         "#]],
     );
     check(
-        &["report", log, "--tz", "America/Los_Angeles", "--format", "csv", "--since", "2026-11-01", "--until", "2026-11-01", "--by", "week"],
+        &[
+            "report",
+            log,
+            "--tz",
+            "America/Los_Angeles",
+            "--format",
+            "csv",
+            "--since",
+            "2026-11-01",
+            "--until",
+            "2026-11-01",
+            "--by",
+            "week",
+        ],
         expect![[""]],
     );
 }
 
 #[test]
 fn the_example_configuration_is_good_and_completions_are_made() {
-    let (out, err, code) = run(daycap().args(["check-config", "--config", "systemd/daycap.toml"]).current_dir(env!("CARGO_MANIFEST_DIR")));
+    let (out, err, code) =
+        run(daycap().args(["check-config", "--config", "systemd/daycap.toml"]).current_dir(env!("CARGO_MANIFEST_DIR")));
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("good"), "{out}");
     for shell in ["bash", "zsh", "fish"] {

@@ -52,7 +52,7 @@ impl Room {
         let path = self.path(name);
         let folder = path.ancestors().skip(1).find(|folder| folder.is_dir()).expect("a folder").to_owned();
         let (sender, changes) = std::sync::mpsc::channel();
-        let mut watcher = notify::recommended_watcher(move |_| drop(sender.send(()))).expect("watches");
+        let mut watcher = notify::recommended_watcher(move |_| sender.send(()).unwrap_or_default()).expect("watches");
         watcher.watch(&folder, RecursiveMode::Recursive).expect("watches");
         loop {
             match fs::read_to_string(&path) {
@@ -141,7 +141,8 @@ fn an_exceeded_quota_is_told_once_to_the_journal_and_to_exec_across_restarts() {
 
     let config = room.path("daycap.toml");
     let check = |limit: &str| {
-        fs::write(&config, fs::read_to_string(&config).expect("reads").replace("limit = 1000\n", limit)).expect("writes");
+        fs::write(&config, fs::read_to_string(&config).expect("reads").replace("limit = 1000\n", limit))
+            .expect("writes");
         run(daycap().args(["status", "--check", "--config", config.to_str().expect("UTF-8")]))
     };
     let (out, err, code) = check("limit = 1000\n");

@@ -90,7 +90,7 @@ fn open(path: &Path) -> File {
 /// Tells of every change below a directory, so that a kill can be aimed at a commit's inside.
 fn changes(dir: &Path) -> (Receiver<()>, notify::RecommendedWatcher) {
     let (sender, receiver) = channel();
-    let tell = move |_: notify::Result<notify::Event>| drop(sender.send(()));
+    let tell = move |_: notify::Result<notify::Event>| sender.send(()).unwrap_or_default();
     let mut watcher = notify::recommended_watcher(tell).expect("watches");
     watcher.watch(dir, RecursiveMode::Recursive).expect("watches");
     (receiver, watcher)

@@ -22,7 +22,7 @@ pub fn ingest(asked: Ingest, terms: &Terms) -> Done {
         tell(&format!("the bad state is kept as {}", aside.display()));
     }
     let mut run = Run { resumed, config, wall: terms.wall, started: Instant::now(), saved: None };
-    run.to_the_end()
+    run.read_to_the_end()
 }
 
 /// The configured sources lend their reading to the logs they match; the rest is read as it says itself.
@@ -63,7 +63,7 @@ struct Run {
 }
 
 impl Run {
-    fn to_the_end(&mut self) -> Done {
+    fn read_to_the_end(&mut self) -> Done {
         let mut look = true;
         let (mut lines, mut problems) = (crate::collect::request::Lines::default(), Vec::new());
         let mut unread: u64;
@@ -79,12 +79,19 @@ impl Run {
             }
         }
         self.apply(Event::Stop);
-        tell(&format!("{} requests counted, {} lines skipped, {} rejected", lines.counted, lines.skipped, lines.rejected()));
+        tell(&format!(
+            "{} requests counted, {} lines skipped, {} rejected",
+            lines.counted,
+            lines.skipped,
+            lines.rejected()
+        ));
         if unread > 0 {
             tell(&format!("{unread} bytes are not counted yet: they wait for the end of their line"));
         }
         if self.saved != Some(true) {
-            return Err(Failure::Failed(anyhow::anyhow!("the counts could not be saved; nothing is lost: run it again")));
+            return Err(Failure::Failed(anyhow::anyhow!(
+                "the counts could not be saved; nothing is lost: run it again"
+            )));
         }
         match problems.first() {
             Some(problem) => Err(Failure::Failed(anyhow::anyhow!("{}: {}", problem.path, problem.what))),

@@ -87,9 +87,7 @@ fn completions(asked: &Completions, out: &mut dyn Write) -> Done {
 /// Data to stdout. A reader that has seen enough (`| head`) is no failure.
 fn print(out: &mut dyn Write, text: &str) -> Done {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::Failed(error.into()))
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Failed(error.into())),
         _ => Ok(Outcome::Done),
     }
 }

@@ -22,7 +22,8 @@ const PROGRESS_BYTES_MIN: u64 = 64 << 20;
 
 pub fn report(asked: &Report, terms: &Terms, out: &mut dyn Write) -> Done {
     let query = settle(asked, (terms.wall)()).map_err(Failure::Usage)?;
-    let report = if asked.logs.is_empty() { from_ledger(asked, &query, terms)? } else { from_logs(asked, &query, terms)? };
+    let report =
+        if asked.logs.is_empty() { from_ledger(asked, &query, terms)? } else { from_logs(asked, &query, terms)? };
     print(out, &render(&report, output_format(asked.format)))
 }
 
@@ -54,7 +55,11 @@ fn from_ledger(asked: &Report, query: &Query, terms: &Terms) -> Result<query::Re
 fn from_logs(asked: &Report, query: &Query, terms: &Terms) -> Result<query::Report, Failure> {
     let paths = expand(&asked.logs)?;
     let bytes = raw::bytes_of(&paths).unwrap_or(0);
-    let bar = bar(terms.draws_progress && bytes >= PROGRESS_BYTES_MIN, bytes, "{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
+    let bar = bar(
+        terms.draws_progress && bytes >= PROGRESS_BYTES_MIN,
+        bytes,
+        "{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
+    );
     let surroundings = (terms.surroundings)();
     let reading = Reading::unsettled(query.zone);
     let counted = raw::report(&paths, &reading, query, &surroundings.hostname, &|bytes| bar.inc(bytes));
@@ -70,11 +75,19 @@ fn tell_what_was_left(read: &raw::Read) {
     }
     let lines = &read.lines;
     if lines.rejected() > 0 {
-        let reasons = [(lines.malformed, "malformed"), (lines.no_time, "without a time stamp"), (lines.bad_time, "with an unreadable time stamp")];
+        let reasons = [
+            (lines.malformed, "malformed"),
+            (lines.no_time, "without a time stamp"),
+            (lines.bad_time, "with an unreadable time stamp"),
+        ];
         let told: Vec<_> =
             reasons.iter().filter(|(count, _)| *count > 0).map(|(count, reason)| format!("{count} {reason}")).collect();
         let all = lines.rejected() + lines.counted + lines.skipped;
-        tell(&format!("{} of {all} lines could not be read: {}; `daycap explain FILE` shows them", lines.rejected(), told.join(", ")));
+        tell(&format!(
+            "{} of {all} lines could not be read: {}; `daycap explain FILE` shows them",
+            lines.rejected(),
+            told.join(", ")
+        ));
     }
 }
 
@@ -89,7 +102,12 @@ fn settle(asked: &Report, now: DateTime<Utc>) -> Result<Query, String> {
         Failure::Usage(text) | Failure::Busy(text) => text,
         Failure::Failed(error) => error.to_string(),
     })?;
-    let by: Vec<By> = asked.by.iter().map(|name| name.trim().parse()).collect::<Result<_, _>>().map_err(|error| format!("--by: {error}"))?;
+    let by: Vec<By> = asked
+        .by
+        .iter()
+        .map(|name| name.trim().parse())
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("--by: {error}"))?;
     let matching = asked.matching.iter().map(|pair| settle_match(pair)).collect::<Result<_, _>>()?;
     Ok(Query { span: span(asked, zone, now)?, by, matching: Match(matching), zone })
 }
@@ -106,7 +124,8 @@ fn span(asked: &Report, zone: Tz, now: DateTime<Utc>) -> Result<Range<Option<Min
         return span_of_last(last, zone, now).map(|span| Some(span.start)..Some(span.end));
     }
     if let Some(month) = &asked.month {
-        let first: Day = format!("{month}-01").parse().map_err(|_| format!("--month {month:?}: write it as 2026-11"))?;
+        let first: Day =
+            format!("{month}-01").parse().map_err(|_| format!("--month {month:?}: write it as 2026-11"))?;
         return Ok(Some(first.span(zone).start)..Some(first.next_month().span(zone).start));
     }
     let day = |option: &str, text: &Option<String>| -> Result<Option<Day>, String> {
@@ -141,12 +160,15 @@ mod tests {
 
     /// The span that these words ask for, as local text.
     fn check(words: &str, expected: &str) {
-        let cli = Cli::try_parse_from(["daycap", "report"].into_iter().chain(words.split_whitespace())).expect("parses");
+        let cli =
+            Cli::try_parse_from(["daycap", "report"].into_iter().chain(words.split_whitespace())).expect("parses");
         let Command::Report(asked) = cli.command else { panic!("not a report") };
         let now: DateTime<Utc> = "2026-11-22T14:30:20Z".parse().expect("a time");
         let text = match settle(&asked, now) {
             Ok(query) => {
-                let tell = |minute: Option<Minute>| minute.map_or("-".to_owned(), |minute| minute.start().format("%Y-%m-%dT%H:%M").to_string());
+                let tell = |minute: Option<Minute>| {
+                    minute.map_or("-".to_owned(), |minute| minute.start().format("%Y-%m-%dT%H:%M").to_string())
+                };
                 format!("{} {}", tell(query.span.start), tell(query.span.end))
             }
             Err(error) => error,
@@ -167,7 +189,10 @@ mod tests {
 
     #[test]
     fn a_wrong_span_is_answered_with_the_right_form() {
-        check("--since 2026-11-02 --until 2026-11-01", "--since 2026-11-02 is after --until 2026-11-01; both days are included, the earlier one first");
+        check(
+            "--since 2026-11-02 --until 2026-11-01",
+            "--since 2026-11-02 is after --until 2026-11-01; both days are included, the earlier one first",
+        );
         check("--since yesterday", "--since: \"yesterday\" is not a day; write it as 2026-11-22");
         check("--last week", "--last \"week\": write whole days as 7d, or whole hours as 24h");
         check("--month 2026", "--month \"2026\": write it as 2026-11");

@@ -27,7 +27,9 @@ pub fn run(asked: Run, terms: &Terms) -> Done {
     if saved {
         Ok(Outcome::Done)
     } else {
-        Err(Failure::Failed(anyhow::anyhow!("the last counts could not be saved; they are counted again at the next start")))
+        Err(Failure::Failed(anyhow::anyhow!(
+            "the last counts could not be saved; they are counted again at the next start"
+        )))
     }
 }
 

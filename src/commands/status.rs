@@ -33,7 +33,9 @@ pub fn status(asked: &Status, terms: &Terms, out: &mut dyn Write) -> Done {
 fn settle(asked: &Status, surroundings: &Surroundings) -> Result<Config, Failure> {
     if asked.limit.is_none() {
         return configured(&asked.place, surroundings)?.ok_or_else(|| {
-            Failure::Usage(format!("there is no configuration at {CONFIG_DEFAULT}; give --config FILE, or --limit N with --state DIR"))
+            Failure::Usage(format!(
+                "there is no configuration at {CONFIG_DEFAULT}; give --config FILE, or --limit N with --state DIR"
+            ))
         });
     }
     let zone = asked.tz.as_deref().map_or(Ok(chrono_tz::Tz::UTC), zone)?;
