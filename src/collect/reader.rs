@@ -35,7 +35,7 @@ enum Input {
         len: u64,
     },
     Gz {
-        stream: LineStream<gz::Decoder>,
+        stream: Box<LineStream<gz::Decoder>>,
         len: u64,
     },
     Pipe(LineStream<Box<dyn Read + Send>>),
@@ -71,7 +71,7 @@ impl Reader {
     fn of_file(file: File) -> io::Result<Reader> {
         let len = file.metadata()?.len();
         Ok(Reader::new(if gz::is_gz(&file)? {
-            Input::Gz { stream: LineStream::new(gz::decoder(&file)?, 0, CHUNK_BYTES), len }
+            Input::Gz { stream: Box::new(LineStream::new(gz::decoder(&file)?, 0, CHUNK_BYTES)), len }
         } else {
             Input::Plain { file, offset: 0, searched: 0, len }
         }))

@@ -204,11 +204,9 @@ impl Tail {
     /// A file that holds no followed log.
     fn meet(&mut self, key: FileKey, found: Found) -> io::Result<()> {
         let stamp = Stamp::of(&found.metadata);
-        let name = file_name(&found.path);
-        let is_rotated = base_name(&name) != name;
         let is_gz_begun =
             stamp.size < GZ_BYTES_MIN && found.path.extension().is_some_and(|extension| extension == "gz");
-        if (is_rotated && stamp.size == 0) || is_gz_begun || self.is_still_pending(key, stamp, &found) {
+        if is_gz_begun || self.is_still_pending(key, stamp, &found) {
             return Ok(());
         }
         let content = match Content::open(&found.path) {

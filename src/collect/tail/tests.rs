@@ -334,6 +334,44 @@ fn a_truncation_while_stopped_is_seen() {
 }
 
 #[test]
+fn a_truncation_while_stopped_is_seen_behind_an_equal_banner() {
+    let mut world = World::new(&["app.log"]);
+    let banner = "# the same banner in each log\n".repeat(60);
+    for lines in [200, 250] {
+        world.append("app.log", &banner);
+        world.written.extend(banner.split_inclusive('\n').map(str::to_owned));
+        world.write("app.log", lines);
+        world.look();
+        if lines == 200 {
+            world.restart();
+            world.truncate("app.log");
+        }
+    }
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn a_longer_copy_of_an_unread_log_counts_what_is_its_own() {
+    let mut world = World::new(&["*.log"]);
+    world.write("a.log", 100);
+    world.copy("a.log", "b.log");
+    world.write("b.log", 2);
+    world.look();
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn a_copy_that_was_empty_when_first_seen_counts_nothing() {
+    let mut world = World::new(&["*.log"]);
+    world.write("a.log", 100);
+    world.append("b.log", "");
+    world.look();
+    // Into the same file: its inode stays.
+    world.copy("a.log", "b.log");
+    world.look_finds_each_line_once();
+}
+
+#[test]
 fn a_copy_of_a_read_log_counts_nothing() {
     for lines in [2, 100] {
         let mut world = World::new(&["app.log"]);
