@@ -1,13 +1,87 @@
-//! Which log is this? Identity and marks.
+//! Which log is this? A file's identity is its device, inode and birth time; the content decides the rest,
+//! by the hash of its first bytes (the head) and of those just before the mark (the anchor).
+//! This file never opens a file.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::Format;
+
+/// Enough for two logs with time stamps to differ, little enough to read at every look at a new file.
+pub const HEAD_BYTES_MAX: usize = 1024;
+/// About a dozen request lines: that many equal lines at the same offset are a copy, not a coincidence.
+pub const ANCHOR_BYTES_MAX: usize = 4096;
+
+/// Which file on this host: what stays through a rename. The birth time tells a reused inode from its
+/// former owner (ext4 hands an inode out again within a millisecond).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileKey {
+    pub device: u64,
+    pub inode: u64,
+    pub born_ns: Option<u64>,
+}
+
+impl FileKey {
+    pub fn of(metadata: &Metadata) -> FileKey {
+        // `created` is statx's birth time; file systems without one say so by an error.
+        let born = metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
+        let born_ns = born.and_then(|age| u64::try_from(age.as_nanos()).ok());
+        FileKey { device: metadata.dev(), inode: metadata.ino(), born_ns }
+    }
+}
+
+/// What changes whenever a file's content does. Equal stamps do not prove equal content (a clock tick is
+/// coarse), so they only save looking; nothing is read without comparing the anchor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    pub size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    pub fn of(metadata: &Metadata) -> Stamp {
+        Stamp {
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// Whether only the file's names or rights differ.
+    pub fn same_content(&self, other: &Stamp) -> bool {
+        self.size == other.size && self.modified == other.modified
+    }
+}
 
 /// One generation of a file's content, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct LogId(pub u64);
+
+impl LogId {
+    /// The id of a log first seen in this file with this head: the same on every run, and never one that is
+    /// `taken` (the file's earlier generations, before it was truncated).
+    pub fn new(file: FileKey, head: &Fingerprint, taken: impl Fn(LogId) -> bool) -> LogId {
+        let mut generation = 0u64;
+        loop {
+            let mut hash = Xxh3::new();
+            for word in [file.device, file.inode, file.born_ns.unwrap_or(0), head.hash, u64::from(head.len), generation]
+            {
+                hash.update(&word.to_le_bytes());
+            }
+            let id = LogId(hash.digest());
+            if !taken(id) {
+                return id;
+            }
+            generation += 1;
+        }
+    }
+}
 
 impl From<LogId> for String {
     fn from(id: LogId) -> String {
@@ -31,6 +105,19 @@ pub struct Fingerprint {
     pub hash: u64,
 }
 
+impl Fingerprint {
+    /// `bytes` is a head or an anchor.
+    pub fn of(bytes: &[u8]) -> Fingerprint {
+        let len = u32::try_from(bytes.len()).expect("heads and anchors are at most 4 KiB");
+        Fingerprint { len, hash: xxh3_64(bytes) }
+    }
+
+    /// Whether `bytes` begins with the run that this is the hash of.
+    pub fn begins(&self, bytes: &[u8]) -> bool {
+        bytes.get(..self.len as usize).is_some_and(|run| self.len == 0 || xxh3_64(run) == self.hash)
+    }
+}
+
 /// Up to this byte of this log is counted, and how to know the log again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogMark {
@@ -49,6 +136,12 @@ pub struct LogMark {
     pub format: Option<Format>,
 }
 
+impl LogMark {
+    pub fn file(&self) -> FileKey {
+        FileKey { device: self.device, inode: self.inode, born_ns: self.born_ns }
+    }
+}
+
 /// 64 bits as 16 hex digits: JSON readers that keep numbers as floats would round them.
 mod hex {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
@@ -60,5 +153,52 @@ mod hex {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
         let text = String::deserialize(deserializer)?;
         u64::from_str_radix(&text, 16).map_err(|_| D::Error::custom(format!("{text:?} is not a hash")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: FileKey = FileKey { device: 1, inode: 2, born_ns: Some(3) };
+
+    #[test]
+    fn the_same_file_and_head_get_the_same_id() {
+        let head = Fingerprint::of(b"first line\n");
+        assert_eq!(LogId::new(FILE, &head, |_| false), LogId::new(FILE, &head, |_| false));
+    }
+
+    #[test]
+    fn a_later_generation_of_a_file_never_gets_a_taken_id() {
+        let head = Fingerprint::of(b"first line\n");
+        let first = LogId::new(FILE, &head, |_| false);
+        let second = LogId::new(FILE, &head, |id| id == first);
+        assert_ne!(first, second);
+        assert_ne!(LogId::new(FILE, &head, |id| id == first || id == second), second);
+    }
+
+    #[test]
+    fn a_reused_inode_is_another_file() {
+        let head = Fingerprint::default();
+        let reused = FileKey { born_ns: Some(4), ..FILE };
+        assert_ne!(LogId::new(FILE, &head, |_| false), LogId::new(reused, &head, |_| false));
+    }
+
+    #[test]
+    fn a_mark_survives_json() {
+        let mark = LogMark {
+            id: LogId(u64::MAX),
+            path: "app.log".into(),
+            device: 1,
+            inode: u64::MAX,
+            born_ns: None,
+            head: Fingerprint::of(b"a\n"),
+            offset: 2,
+            anchor: Fingerprint::of(b"a\n"),
+            format: Some(Format::Json),
+        };
+        let text = serde_json::to_string(&mark).unwrap();
+        assert!(text.contains(r#""id":"ffffffffffffffff""#), "{text}");
+        assert_eq!(serde_json::from_str::<LogMark>(&text).unwrap(), mark);
     }
 }

@@ -1,9 +1,18 @@
-//! Bytes on disk become requests: [`watch`] says when to look, [`log`] says which content a file holds,
-//! [`tail`] gives chunks of whole lines, [`decode`] turns a chunk into the columns of [`request`].
+//! Bytes on disk become requests: [`watch`] says when to look, `find` lists the files a source names,
+//! [`log`] says which content a file holds, [`tail`] follows it and gives chunks of whole lines ([`reader`]
+//! does so once, to its end), [`decode`] turns a chunk into the columns of [`request`].
 //! Nothing here counts, and nothing here reads a clock.
 
 pub mod watch;
+pub mod rotation;
+pub mod find;
 pub mod log;
+mod lines;
+mod gz;
+mod content;
+mod follow;
+mod judge;
+mod scan;
 pub mod tail;
 pub mod reader;
 pub mod decode;
@@ -51,6 +60,16 @@ pub struct Reading {
 pub enum Format {
     Json,
     Combined,
+}
+
+impl Format {
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Json => "json",
+            Format::Combined => "combined",
+        }
+    }
 }
 
 /// Whole lines of one log, in a caller's buffer: each line ends in LF.

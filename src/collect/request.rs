@@ -2,6 +2,8 @@
 //! carries. Labels are interned once, so a line costs no allocation.
 //! This file never looks at a log line.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
@@ -21,21 +23,40 @@ impl Bucket {
     const LOWEST: i8 = -20;
     const HIGHEST: i8 = 50;
 
+    /// How many buckets there are.
+    pub const COUNT: usize = 71;
+
     /// The bucket of a duration in milliseconds; `None` where it is negative or not a number.
+    ///
+    /// Read from the float's own exponent and fraction: a logarithm would cost more than all else that
+    /// a line needs, and would round at the bounds.
     pub fn of_ms(duration_ms: f64) -> Option<Bucket> {
-        if !(duration_ms >= 0.0) {
+        if duration_ms.is_nan() || duration_ms < 0.0 {
             return None;
         }
-        let index = (2.0 * duration_ms.log2()).ceil().clamp(f64::from(Bucket::LOWEST), f64::from(Bucket::HIGHEST));
-        // The clamp above keeps the value inside an i8.
-        Some(Bucket(index as i8))
+        let held =
+            duration_ms.clamp(2f64.powi(i32::from(Bucket::LOWEST / 2)), 2f64.powi(i32::from(Bucket::HIGHEST / 2)));
+        let fraction = f64::from_bits(held.to_bits() & FRACTION_BITS | 1f64.to_bits());
+        let above = if fraction > std::f64::consts::SQRT_2 { 2 } else { i64::from(fraction > 1.0) };
+        // The clamp above keeps the exponent within -10 and 25, so its double fits an i8.
+        Some(Bucket((2 * ((held.to_bits() >> 52) as i64 - 1023) + above) as i8))
+    }
+
+    /// The bucket's place from 0 to [`Bucket::COUNT`] - 1, shortest first.
+    pub fn index(self) -> usize {
+        // Never below LOWEST, so the difference is not negative.
+        (self.0 - Bucket::LOWEST) as usize
     }
 
     /// The bucket's upper bound in milliseconds.
     pub fn upper_ms(self) -> f64 {
-        (f64::from(self.0) / 2.0).exp2()
+        let root = if self.0 % 2 == 0 { 1.0 } else { std::f64::consts::SQRT_2 };
+        root * 2f64.powi(i32::from(self.0.div_euclid(2)))
     }
 }
+
+/// The bits of an f64 below its exponent.
+const FRACTION_BITS: u64 = (1 << 52) - 1;
 
 /// Everything that a ledger row is grouped by, but for the minute and the host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,10 +71,28 @@ pub struct Series {
 }
 
 /// Each series once, by a dense id in order of first sight.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct SeriesTable {
     ids: HashMap<Series, u32>,
     list: Vec<Series>,
+    identity: TableIdentity,
+}
+
+/// Tells tables apart, so that whoever remembers ids knows which table they are of.
+#[derive(Clone, Debug, Default)]
+pub struct TableIdentity(Arc<()>);
+
+impl PartialEq for TableIdentity {
+    fn eq(&self, other: &TableIdentity) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// A copy goes its own way, so it has an identity of its own.
+impl Clone for SeriesTable {
+    fn clone(&self) -> SeriesTable {
+        SeriesTable { ids: self.ids.clone(), list: self.list.clone(), identity: TableIdentity::default() }
+    }
 }
 
 impl SeriesTable {
@@ -78,6 +117,11 @@ impl SeriesTable {
 
     pub fn list(&self) -> &[Series] {
         &self.list
+    }
+
+    /// Ids hold for as long as this stays equal.
+    pub fn identity(&self) -> &TableIdentity {
+        &self.identity
     }
 }
 
@@ -207,9 +251,41 @@ impl Lines {
 }
 
 /// What a worker has decoded since it was last emptied.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Decoded {
     pub rows: Columns,
     pub series: SeriesTable,
     pub lines: Lines,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_holds_its_upper_bound_and_nothing_above() {
+        for index in Bucket::LOWEST..=Bucket::HIGHEST {
+            let bucket = Bucket(index);
+            assert_eq!(Bucket::of_ms(bucket.upper_ms()), Some(bucket));
+            if index < Bucket::HIGHEST {
+                assert_eq!(Bucket::of_ms(bucket.upper_ms().next_up()), Some(Bucket(index + 1)));
+            }
+        }
+        assert_eq!(Bucket(Bucket::HIGHEST).index(), Bucket::COUNT - 1);
+    }
+
+    #[test]
+    fn durations_beyond_the_buckets_go_to_the_first_and_the_last() {
+        assert_eq!(Bucket::of_ms(0.0), Some(Bucket(Bucket::LOWEST)));
+        assert_eq!(Bucket::of_ms(f64::INFINITY), Some(Bucket(Bucket::HIGHEST)));
+        assert_eq!(Bucket::of_ms(-1.0), None);
+        assert_eq!(Bucket::of_ms(f64::NAN), None);
+    }
+
+    #[test]
+    fn a_copied_table_has_an_identity_of_its_own() {
+        let table = SeriesTable::default();
+        assert!(table.identity() == table.identity());
+        assert!(table.clone().identity() != table.identity());
+    }
 }

@@ -1,15 +1,27 @@
-//! Follows logs and gives chunks of whole lines.
+//! Follows logs and gives chunks of whole lines, each line once whatever happens to its file's name: one turn a log,
+//! in a ring, so that a busy log starves no other. `scan` looks at the disk, `next_chunk` reads.
+//! This file never waits and never reads a clock: the shell decides when to look.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::log::{LogId, LogMark};
-use super::{Chunk, Reading, Source};
+use super::decode::{Detection, detect};
+use super::find::{Pattern, cannot};
+use super::follow::{Log, Turn};
+use super::log::{FileKey, Fingerprint, LogId, LogMark};
+use super::scan::{Past, Pending, base_path};
+use super::{Chunk, Format, Reading, Source};
 
 /// How much is read at once.
 pub const CHUNK_BYTES: usize = 1 << 20;
 /// A line longer than this counts once, but only its first bytes are decoded.
 pub const LINE_BYTES_MAX: usize = CHUNK_BYTES;
+/// Half of what a process may usually have open. Idle logs beyond are closed, and opened again by path when needed.
+const OPEN_FILES_MAX: usize = 512;
+/// A deleted log is kept open, because its writer may have it open too, until this many scans (about a minute of
+/// them) brought nothing. Until then its disk space is not freed.
+const QUIET_SCANS_MAX: u32 = 60;
 
 /// A log known from an earlier run. `resume` is where reading goes on; it is below `mark.offset` only
 /// where state was lost and lines are read again to be skipped by their day's mark.
@@ -25,8 +37,11 @@ pub struct Piece {
     pub log: LogId,
     /// Index into the sources.
     pub source: usize,
-    /// The source's reading with format and service settled for this log.
+    /// The source's reading with the format settled for this log.
     pub reading: Arc<Reading>,
+    /// The service of lines that name none, where the source names none either: the log's file name up to its
+    /// first dot.
+    pub default_service: Arc<str>,
     pub chunk: Chunk,
 }
 
@@ -48,34 +63,199 @@ pub struct SourceProgress {
     pub lag_bytes: u64,
 }
 
-pub struct Tail {}
+pub struct Tail {
+    pub(super) sources: Vec<Source>,
+    pub(super) patterns: Vec<Pattern>,
+    /// Logs that a file holds.
+    pub(super) followed: BTreeMap<LogId, Log>,
+    pub(super) files: HashMap<FileKey, LogId>,
+    /// Logs that no file is known to hold any more, or not yet in this run.
+    pub(super) past: Past,
+    pub(super) pending: HashMap<FileKey, Pending>,
+    /// Logs with something to read; each at most once.
+    queue: VecDeque<LogId>,
+    readings: HashMap<(usize, Format), Arc<Reading>>,
+    /// Of the last scan.
+    pub(super) problems: Vec<Problem>,
+    pub(super) directories: BTreeSet<PathBuf>,
+    /// The paths, before any rotation, of the logs that were known at the start.
+    pub(super) known_bases: HashSet<PathBuf>,
+    pub(super) is_first_scan: bool,
+    turns: u64,
+    /// Files opened and not closed again; at least as many as are open.
+    pub(super) opened: usize,
+    pub(super) open_files_max: usize,
+    pub(super) quiet_scans_max: u32,
+    chunk_bytes: usize,
+    detect: fn(&[u8]) -> Detection,
+}
 
 impl Tail {
-    pub fn new(_sources: Vec<Source>, _known: Vec<Known>) -> Tail {
-        todo!()
-    }
-
-    /// Look at the disk: new, renamed, rotated, truncated and vanished logs.
-    pub fn scan(&mut self) {
-        todo!()
+    pub fn new(sources: Vec<Source>, known: Vec<Known>) -> Tail {
+        let patterns = Pattern::all(&sources);
+        let known_bases = known.iter().map(|known| base_path(Path::new(&known.mark.path))).collect();
+        let mut past = Past::default();
+        for known in known {
+            past.add(known);
+        }
+        Tail {
+            sources,
+            patterns,
+            followed: BTreeMap::new(),
+            files: HashMap::new(),
+            past,
+            pending: HashMap::new(),
+            queue: VecDeque::new(),
+            readings: HashMap::new(),
+            problems: Vec::new(),
+            directories: BTreeSet::new(),
+            known_bases,
+            is_first_scan: true,
+            turns: 0,
+            opened: 0,
+            open_files_max: OPEN_FILES_MAX,
+            quiet_scans_max: QUIET_SCANS_MAX,
+            chunk_bytes: CHUNK_BYTES,
+            detect,
+        }
     }
 
     /// The next whole lines of any log, into `buffer` (emptied first); `None` when all are read to their end.
-    pub fn next_chunk(&mut self, _buffer: &mut Vec<u8>) -> Option<Piece> {
-        todo!()
+    pub fn next_chunk(&mut self, buffer: &mut Vec<u8>) -> Option<Piece> {
+        buffer.clear();
+        while let Some(id) = self.queue.pop_front() {
+            if let Some(piece) = self.take_turn(id, buffer) {
+                self.enqueue(id);
+                return Some(piece);
+            }
+        }
+        None
     }
 
     /// The mark of each log at its present position.
     pub fn marks(&self) -> BTreeMap<LogId, LogMark> {
-        todo!()
+        let followed = self.followed.values().map(|log| log.mark.clone());
+        self.past.iter().map(Known::at_resume).chain(followed).map(|mark| (mark.id, mark)).collect()
     }
 
+    /// What keeps logs from being read now, in order.
     pub fn problems(&self) -> Vec<Problem> {
-        todo!()
+        let of_logs = self.followed.values().filter_map(|log| {
+            let what = log.trouble.clone()?;
+            Some(Problem { source: log.source, path: log.mark.path.clone(), what })
+        });
+        let mut problems: Vec<_> = self.problems.iter().cloned().chain(of_logs).collect();
+        problems.sort();
+        problems.dedup();
+        problems
     }
 
     /// One entry a source, in order.
     pub fn progress(&self) -> Vec<SourceProgress> {
-        todo!()
+        let mut progress = vec![SourceProgress::default(); self.sources.len()];
+        for log in self.followed.values() {
+            let source = &mut progress[log.source];
+            source.logs += 1;
+            source.lag_bytes += log.len.saturating_sub(log.mark.offset);
+        }
+        progress
+    }
+
+    /// The directories whose changes are a reason to scan sooner.
+    pub fn directories(&self) -> &BTreeSet<PathBuf> {
+        &self.directories
+    }
+
+    pub(super) fn enqueue(&mut self, id: LogId) {
+        if let Some(log) = self.followed.get_mut(&id)
+            && !log.queued
+        {
+            log.queued = true;
+            self.queue.push_back(id);
+        }
+    }
+
+    fn take_turn(&mut self, id: LogId, buffer: &mut Vec<u8>) -> Option<Piece> {
+        // It may have been truncated or let go of since it was queued.
+        let log = self.followed.get_mut(&id)?;
+        log.queued = false;
+        log.last_turn = self.turns;
+        self.turns += 1;
+        let was_open = log.file.is_some();
+        let turn = read_turn(log, &self.sources, &mut self.readings, self.detect, self.chunk_bytes, buffer);
+        if let Err(what) = &turn {
+            log.trouble = Some(what.clone());
+        }
+        let piece = match turn {
+            Ok(Some((Turn::Lines(chunk), reading))) => Some(Piece {
+                log: id,
+                source: log.source,
+                reading,
+                default_service: log.default_service.clone(),
+                chunk,
+            }),
+            Ok(Some((Turn::Changed, _))) => {
+                self.begin_again(id);
+                None
+            }
+            Ok(Some((Turn::End, _)) | None) | Err(_) => None,
+        };
+        if !was_open {
+            self.note_opened();
+        }
+        piece
     }
 }
+
+/// One log's turn; `None` while its format is not settled. An error is said in words, and tried again at the next scan.
+fn read_turn(
+    log: &mut Log,
+    sources: &[Source],
+    readings: &mut HashMap<(usize, Format), Arc<Reading>>,
+    detect: fn(&[u8]) -> Detection,
+    chunk_bytes: usize,
+    buffer: &mut Vec<u8>,
+) -> Result<Option<(Turn, Arc<Reading>)>, String> {
+    let mut turn = || {
+        let Some(reading) = settled_reading(log, sources, readings, detect)? else { return Ok(None) };
+        log.trouble = None;
+        Ok(Some((log.read(chunk_bytes, buffer)?, reading)))
+    };
+    turn().map_err(|error: std::io::Error| {
+        log.stamp = None;
+        cannot("be read", &error)
+    })
+}
+
+fn settled_reading(
+    log: &mut Log,
+    sources: &[Source],
+    readings: &mut HashMap<(usize, Format), Arc<Reading>>,
+    detect: fn(&[u8]) -> Detection,
+) -> std::io::Result<Option<Arc<Reading>>> {
+    if log.reading.is_none() {
+        let source = &sources[log.source];
+        if source.reading.format.is_some() {
+            log.mark.format = source.reading.format;
+        }
+        if let Some(format) = log.settle(detect)? {
+            let settled = || Arc::new(Reading { format: Some(format), ..source.reading.clone() });
+            log.reading = Some(readings.entry((log.source, format)).or_insert_with(settled).clone());
+        }
+    }
+    Ok(log.reading.clone())
+}
+
+impl Known {
+    /// What may be said of a log that is not there to be read. Lines from `resume` on are to be read again, so the mark
+    /// must not claim them; what is before `resume` cannot be hashed without the file, so the head alone stands.
+    fn at_resume(&self) -> LogMark {
+        if self.resume >= self.mark.offset {
+            return self.mark.clone();
+        }
+        LogMark { offset: self.resume, anchor: Fingerprint::default(), ..self.mark.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,14 @@
 //! The immutable picture that metrics, web, status and alerts render: everything known at one instant.
 //! This file never computes a forecast; it only holds one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::alert::Level;
-use crate::collect::request::Lines;
+use crate::collect::request::{Lines, OTHER};
 use crate::count::ledger::Completeness;
 use crate::forecast::Forecast;
 
@@ -21,12 +21,28 @@ pub struct Snapshot {
     pub quotas: Vec<QuotaStatus>,
     pub sources: Vec<SourceStatus>,
     pub commit: CommitStatus,
-    /// Requests counted since the daemon started; bounded by [`super::metrics`].
+    /// Requests counted since the daemon started, as [`RequestCounts`] bounds them.
     #[serde(skip)]
     pub requests: Arc<BTreeMap<RequestLabels, u64>>,
     /// By notifier and result (`delivered`, `failed`).
     #[serde(skip)]
     pub notifications: BTreeMap<(String, &'static str), u64>,
+}
+
+impl Snapshot {
+    /// Before anything is known.
+    pub fn starting(version: &'static str, host: &str, at: DateTime<Utc>) -> Snapshot {
+        Snapshot {
+            at,
+            version,
+            host: host.to_owned(),
+            quotas: Vec::new(),
+            sources: Vec::new(),
+            commit: CommitStatus::default(),
+            requests: Arc::default(),
+            notifications: BTreeMap::new(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +52,55 @@ pub struct RequestLabels {
     pub operation: String,
     /// `2xx` ... `5xx`, or `none`.
     pub code_class: &'static str,
+}
+
+/// Requests since the daemon started, in bounded memory. Who has a series of its own keeps it, and who has
+/// none stays in `(other)`: were the rest to shrink when an operation rises out of it, Prometheus would
+/// take that for a restart and count the whole rest again.
+#[derive(Clone, Debug, Default)]
+pub struct RequestCounts {
+    counts: Arc<BTreeMap<RequestLabels, u64>>,
+    operations: BTreeSet<(String, String)>,
+    callers: BTreeSet<(String, String)>,
+}
+
+impl RequestCounts {
+    /// Operations (of a service) that are counted by name: the first that are seen. Feed the busiest first
+    /// (with a count of 0, from the ledger) and it is they.
+    pub const OPERATIONS_MAX: usize = 200;
+    /// Pairs of service and key that are counted by name.
+    pub const CALLERS_MAX: usize = 50;
+
+    pub fn add(&mut self, labels: RequestLabels, count: u64) {
+        let labels = self.bounded(labels);
+        // The snapshots that share the map keep theirs; it is copied once between two snapshots.
+        *Arc::make_mut(&mut self.counts).entry(labels).or_default() += count;
+    }
+
+    /// The counts as a snapshot holds them.
+    pub fn share(&self) -> Arc<BTreeMap<RequestLabels, u64>> {
+        self.counts.clone()
+    }
+
+    fn bounded(&mut self, mut labels: RequestLabels) -> RequestLabels {
+        if !takes_place(&mut self.callers, (&labels.service, &labels.key), Self::CALLERS_MAX) {
+            labels.service = OTHER.into();
+            labels.key = OTHER.into();
+            labels.operation = OTHER.into();
+        } else if !takes_place(&mut self.operations, (&labels.service, &labels.operation), Self::OPERATIONS_MAX) {
+            labels.operation = OTHER.into();
+        }
+        labels
+    }
+}
+
+/// Whether the name has a place among `most`, or gets a free one.
+fn takes_place(places: &mut BTreeSet<(String, String)>, name: (&str, &str), most: usize) -> bool {
+    let name = (name.0.to_string(), name.1.to_string());
+    if places.contains(&name) {
+        return true;
+    }
+    places.len() < most && places.insert(name)
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -55,8 +120,19 @@ pub struct QuotaStatus {
     pub alerts: Vec<Level>,
     /// Of the window's days.
     pub completeness: Completeness,
-    /// Busiest operations of the window: service, operation, units; at most 10.
+    /// Busiest operations of the window: service, operation, units; at most 10. Objects in JSON.
+    #[serde(serialize_with = "as_objects")]
     pub top: Vec<(String, String, u64)>,
+}
+
+fn as_objects<S: Serializer>(top: &[(String, String, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Top<'a> {
+        service: &'a str,
+        operation: &'a str,
+        units: u64,
+    }
+    serializer.collect_seq(top.iter().map(|(service, operation, units)| Top { service, operation, units: *units }))
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -74,4 +150,41 @@ pub struct SourceStatus {
 pub struct CommitStatus {
     pub last: Option<DateTime<Utc>>,
     pub failures: u64,
+    /// Why the last commit failed; `None` once one has worked again.
+    pub failing: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::example::labels;
+
+    /// What the counts of each series were before may only grow.
+    fn has_grown(before: &BTreeMap<RequestLabels, u64>, after: &BTreeMap<RequestLabels, u64>) -> bool {
+        before.iter().all(|(labels, count)| after.get(labels).is_some_and(|now| now >= count))
+    }
+
+    #[test]
+    fn no_series_ever_falls_and_no_request_is_lost() {
+        let mut counts = RequestCounts::default();
+        let mut before = counts.share();
+        for round in 0..1_000_u64 {
+            counts.add(labels("sync", "prod", &format!("op{:03}", round * 7 % 400), "2xx"), round);
+            let after = counts.share();
+            assert!(has_grown(&before, &after));
+            before = after;
+        }
+        assert_eq!(before.values().sum::<u64>(), (0..1_000).sum::<u64>());
+        assert_eq!(before.len(), RequestCounts::OPERATIONS_MAX + 1);
+    }
+
+    #[test]
+    fn callers_beyond_the_bound_are_counted_together() {
+        let mut counts = RequestCounts::default();
+        for caller in 0..1_000 {
+            counts.add(labels(&format!("service{caller}"), "prod", "op", "2xx"), 1);
+        }
+        assert_eq!(counts.share().len(), RequestCounts::CALLERS_MAX + 1);
+        assert_eq!(counts.share()[&labels(OTHER, OTHER, OTHER, "2xx")], 950);
+    }
 }

@@ -1,34 +1,62 @@
 //! Lines become rows: one file a format family.
+//!
+//! [`json`] reads a line by [`template`] where one fits, else by parser; [`combined`] by hand. Both hand
+//! values to [`label`] (who, where, what) and [`value`] (when, how long, how much), and [`rows`] accounts
+//! for each line. Keys are told apart by [`field`]. Nothing here reads a file or a clock.
+
+mod json;
+mod template;
+mod scan;
+mod combined;
+mod field;
+mod value;
+mod time;
+mod label;
+mod operation;
+mod cache;
+mod rows;
+mod detect;
+pub mod explain;
+
+use std::sync::Arc;
+
+use combined::CombinedLines;
+use json::JsonLines;
 
 use super::request::Decoded;
 use super::{Chunk, Format, Reading};
 
+#[cfg(test)]
+mod tests;
+
+pub use detect::{Detection, detect};
+
 /// Reads lines one way. Learned templates and label caches live here, so keep one a worker and reading.
-pub struct Decoder {}
+pub struct Decoder {
+    family: Family,
+}
+
+enum Family {
+    Json(Box<JsonLines>),
+    Combined(Box<CombinedLines>),
+}
 
 impl Decoder {
-    /// `reading` has its format and service settled.
-    pub fn new(_reading: &Reading) -> Decoder {
-        todo!()
+    /// `reading` has its format settled; without one, lines are read as JSON. A request whose service
+    /// neither `reading` nor its line names is filed under `default_service`.
+    pub fn new(reading: &Reading, default_service: Arc<str>) -> Decoder {
+        let family = match reading.format.unwrap_or(Format::Json) {
+            Format::Json => Family::Json(Box::new(JsonLines::new(reading, &default_service))),
+            Format::Combined => Family::Combined(Box::new(CombinedLines::new(reading, &default_service))),
+        };
+        Decoder { family }
     }
 
     /// Add one row a request in `bytes`, which is `chunk`'s content, and account for every line.
-    pub fn decode(&mut self, _bytes: &[u8], _chunk: &Chunk, _decoded: &mut Decoded) {
-        todo!()
+    pub fn decode(&mut self, bytes: &[u8], chunk: &Chunk, decoded: &mut Decoded) {
+        match &mut self.family {
+            Family::Json(lines) => lines.decode(bytes, chunk.start, decoded),
+            Family::Combined(lines) => lines.decode(bytes, chunk.start, decoded),
+        }
     }
-}
-
-/// What a log's first lines look like.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Detection {
-    /// No line to judge by yet.
-    Empty,
-    Found(Format),
-    /// One sentence that says what the lines look like and what daycap can read.
-    Unknown(String),
-}
-
-/// Judge whole lines from a log's head.
-pub fn detect(_head: &[u8]) -> Detection {
-    todo!()
 }

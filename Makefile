@@ -1,0 +1,59 @@
+# Everything a developer does here. `make help` lists it; the set-up installs what is missing.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Tools for tests live outside the clone.
+export DAYCAP_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/daycap
+export DAYCAP_PYTHON ?= $(DAYCAP_CACHE)/venv/bin/python
+export PATH := $(DAYCAP_CACHE)/venv/bin:$(DAYCAP_CACHE)/bin:$(PATH)
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Where `make run` keeps its ledger.
+STATE ?= $(TARGET)/run-state
+
+.PHONY: help run test lint docs deny unit bench fmt samples clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+run: ## build daycap and run it on sample-logs/ with a quota of 2,000 a day
+	@scripts/setup.sh build
+	cargo build --locked --release
+	$(TARGET)/release/daycap report sample-logs/*.log*
+	$(TARGET)/release/daycap run 'sample-logs/*.log*' --limit 2000 --state $(STATE)
+
+test: ## format, lints, docs, licences, doc tests, then every test
+	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory lint docs deny unit
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+docs:
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+	cargo test --locked --doc --quiet
+
+deny:
+	cargo-deny --locked check licenses bans sources
+
+# Benches are compiled in the tests' profile, so that the dependencies are not built twice.
+unit:
+	cargo build --locked --benches
+	cargo nextest run --locked
+
+bench: ## time the hot paths, then one job side by side with DuckDB
+	@scripts/setup.sh test
+	cargo bench --locked --benches
+	benches/versus-duckdb.sh
+
+fmt: ## format the sources
+	cargo fmt
+
+samples: ## make sample-logs/ again, from its seed
+	cargo run --locked --quiet --example generate -- samples sample-logs
+
+clean: ## forget the ledger of `make run`
+	rm -rf $(STATE)

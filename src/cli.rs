@@ -1,0 +1,191 @@
+//! What the user typed. Nothing here is acted upon: [`crate::commands`] turns it into what is needed.
+
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "daycap",
+    version,
+    about = "Counts an API client's requests per day from its logs, exactly, and warns hours before the daily quota is passed",
+    after_help = "Examples:
+  daycap run 'logs/*.log' --limit 40000           follow logs, serve metrics, warn early
+  daycap report logs/*.log --by day,service       count logs as they are, without any state
+  daycap report --last 7d --by day                the ledger's last seven days
+  daycap status --check                           exit 3 when over the quota, or forecast to go over"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Run(Run),
+    Report(Report),
+    Status(Status),
+    Explain(Explain),
+    Ingest(Ingest),
+    CheckConfig(CheckConfig),
+    Completions(Completions),
+}
+
+/// Where configuration and state are.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// Configuration file [default: /etc/daycap/daycap.toml, if it exists]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// State directory, instead of the configured one
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+}
+
+/// Follow logs, count, forecast, alert and serve metrics until stopped
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  daycap run --config /etc/daycap/daycap.toml
+  daycap run 'logs/*.log' --limit 40000
+  daycap run 'logs/*.log' --limit 40000 --tz America/Los_Angeles --state ./state
+
+SIGTERM and SIGINT save and end; SIGHUP reads the configuration again.")]
+pub struct Run {
+    /// Logs to follow, without a configuration: paths or patterns (quote patterns, so that later files match too)
+    #[arg(value_name = "LOG", conflicts_with = "config")]
+    pub logs: Vec<String>,
+    /// Requests that the provider allows a day
+    #[arg(long, value_name = "N", requires = "logs")]
+    pub limit: Option<NonZeroU64>,
+    /// Zone whose midnight ends the quota's day, and of time stamps that state none [default: UTC]
+    #[arg(long, value_name = "ZONE", requires = "logs")]
+    pub tz: Option<String>,
+    /// Address for metrics and the API [default: 127.0.0.1:9640]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<std::net::SocketAddr>,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Count requests by day, service, operation ...; from logs as they are, else from the ledger
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  daycap report logs/*.log logs/*.gz
+  zcat old.log.gz | daycap report - --by day,operation
+  daycap report --since 2026-11-01 --until 2026-11-15 --by service,operation
+  daycap report --month 2026-11 --where key=prod --tz Europe/Berlin --format csv
+
+Days are days of --tz; --since and --until are days too, both inclusive.")]
+pub struct Report {
+    /// Logs to count (plain, .gz, or - for standard input); without any, the ledger is asked
+    #[arg(value_name = "LOG")]
+    pub logs: Vec<String>,
+    /// First day, as 2026-11-01
+    #[arg(long, value_name = "DAY")]
+    pub since: Option<String>,
+    /// Last day, as 2026-11-22
+    #[arg(long, value_name = "DAY")]
+    pub until: Option<String>,
+    /// The last days, today included, as 7d; or the last hours, as 24h
+    #[arg(long, value_name = "SPAN", conflicts_with_all = ["since", "until", "month"])]
+    pub last: Option<String>,
+    /// One month, as 2026-11
+    #[arg(long, value_name = "MONTH", conflicts_with_all = ["since", "until"])]
+    pub month: Option<String>,
+    /// Columns to group by: day, hour, week, month, service, key, api, method, operation, status, host
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', default_value = "day")]
+    pub by: Vec<String>,
+    /// Only requests with this label, as key=prod; may be given again, all must hold
+    #[arg(long = "where", value_name = "COLUMN=VALUE")]
+    pub matching: Vec<String>,
+    /// Zone of days, and of time stamps that state none
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub tz: String,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Table,
+    Csv,
+    Json,
+    Markdown,
+}
+
+/// Today: used, limit, forecast, when it runs out, and what may still be spent
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  daycap status
+  daycap status --json | jq '.quotas[0].forecast.p50'
+  daycap status --check || echo 'slow down'
+  daycap status --state ./state --limit 40000
+
+Exit codes with --check: 0 within the quota, 3 over it or forecast to go over.")]
+pub struct Status {
+    /// Print JSON, as /api/v1/status serves it
+    #[arg(long)]
+    pub json: bool,
+    /// Print nothing that is not asked for; exit 3 when over, or forecast to go over
+    #[arg(long)]
+    pub check: bool,
+    /// Requests that the provider allows a day, without a configuration
+    #[arg(long, value_name = "N", conflicts_with = "config")]
+    pub limit: Option<NonZeroU64>,
+    /// Zone whose midnight ends the quota's day, with --limit [default: UTC]
+    #[arg(long, value_name = "ZONE", requires = "limit")]
+    pub tz: Option<String>,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Show which format a log has, how its lines are read, what is skipped and rejected and why
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  daycap explain logs/sync.log
+  zcat logs/sync.log.1.gz | daycap explain -")]
+pub struct Explain {
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<String>,
+    /// Zone of time stamps that state none
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub tz: String,
+}
+
+/// Count logs into the ledger and end; what it holds already is not counted again
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  daycap ingest /var/log/app/*.log*
+  daycap ingest --state ./state 'archive/**/*.log.gz'")]
+pub struct Ingest {
+    #[arg(value_name = "LOG", required = true)]
+    pub logs: Vec<String>,
+    /// Zone of time stamps that state none
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub tz: String,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Read the configuration, say what is wrong with it, and end
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  daycap check-config
+  daycap check-config --config ./daycap.toml")]
+pub struct CheckConfig {
+    #[arg(long, value_name = "FILE", default_value = crate::commands::CONFIG_DEFAULT)]
+    pub config: PathBuf,
+}
+
+/// Print a completion script for a shell
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  daycap completions bash > /etc/bash_completion.d/daycap
+  daycap completions zsh > ~/.zfunc/_daycap")]
+pub struct Completions {
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}

@@ -1,0 +1,142 @@
+//! Remembers which label set raw bytes meant, so that most lines need no look at their labels at all.
+//! This file never interprets a byte; equal bytes of equal kind get the answer they got before.
+
+use super::label::LabelSet;
+
+/// Entries; a power of two. With two places an entry, some hundred combinations live side by side.
+const ENTRIES: usize = 1 << 12;
+/// Longer labels are not remembered, which bounds the cache at about this times [`ENTRIES`].
+const KEY_BYTES_MAX: usize = 1 << 10;
+
+/// What the labels said: a request's set, or that the line reports no request.
+pub type Meaning = Option<LabelSet>;
+
+#[derive(Clone, Default)]
+struct Entry {
+    hash: u64,
+    /// Each slice behind its length; empty where the entry is unused.
+    key: Vec<u8>,
+    meaning: Meaning,
+}
+
+pub struct Cache {
+    entries: Vec<Entry>,
+}
+
+impl Cache {
+    pub fn new() -> Cache {
+        Cache { entries: vec![Entry::default(); ENTRIES] }
+    }
+
+    /// A hash of the slices; `kind` tells lines apart whose equal slices mean different things.
+    #[inline]
+    pub fn hash<'a>(kind: u64, slices: impl Iterator<Item = &'a [u8]>) -> u64 {
+        slices.fold(mix(kind, !0), |hash, slice| {
+            let (words, rest) = slice.as_chunks::<8>();
+            let hash = words.iter().fold(hash, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+            mix(hash, tail(rest, slice))
+        })
+    }
+
+    #[inline]
+    pub fn get<'a>(&self, hash: u64, kind: u64, slices: impl Iterator<Item = &'a [u8]> + Clone) -> Option<Meaning> {
+        let place = place(hash);
+        [place, place ^ 1].into_iter().find_map(|place| {
+            let entry = self.entries.get(place)?;
+            (entry.hash == hash && is_key(&entry.key, kind, slices.clone())).then_some(entry.meaning)
+        })
+    }
+
+    pub fn insert<'a>(
+        &mut self,
+        hash: u64,
+        kind: u64,
+        slices: impl Iterator<Item = &'a [u8]> + Clone,
+        meaning: Meaning,
+    ) {
+        if slices.clone().map(<[u8]>::len).sum::<usize>() > KEY_BYTES_MAX {
+            return;
+        }
+        let place = place(hash);
+        self.entries.swap(place, place ^ 1);
+        let Some(entry) = self.entries.get_mut(place) else { return };
+        entry.hash = hash;
+        entry.meaning = meaning;
+        entry.key.clear();
+        entry.key.extend_from_slice(&kind.to_le_bytes());
+        for slice in slices {
+            entry.key.extend_from_slice(&length(slice));
+            entry.key.extend_from_slice(slice);
+        }
+    }
+}
+
+/// The multiply spreads to the high bits, so these choose the place.
+#[inline]
+fn place(hash: u64) -> usize {
+    (hash >> (64 - ENTRIES.trailing_zeros())) as usize
+}
+
+#[inline]
+fn mix(hash: u64, word: u64) -> u64 {
+    (hash.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// The last bytes of a slice and its length as one word.
+#[inline]
+fn tail(rest: &[u8], slice: &[u8]) -> u64 {
+    let length = (slice.len() as u64) << 56;
+    let last = match slice.last_chunk::<8>() {
+        // Overlaps what is hashed already; cheaper than bytes one by one.
+        Some(last) => u64::from_le_bytes(*last),
+        None => rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    last ^ length
+}
+
+/// Slices longer than a u32 can say are longer than [`KEY_BYTES_MAX`] and never stored.
+#[inline]
+fn length(slice: &[u8]) -> [u8; 4] {
+    u32::try_from(slice.len()).unwrap_or(u32::MAX).to_le_bytes()
+}
+
+#[inline]
+fn is_key<'a>(key: &[u8], kind: u64, mut slices: impl Iterator<Item = &'a [u8]>) -> bool {
+    let Some(rest) = key.strip_prefix(&kind.to_le_bytes()) else { return false };
+    let rest = slices.try_fold(rest, |rest, slice| rest.strip_prefix(&length(slice))?.strip_prefix(slice));
+    rest.is_some_and(<[u8]>::is_empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_are_told_apart_by_kind_content_and_boundary() {
+        let mut cache = Cache::new();
+        let keys: [(u64, Vec<&[u8]>); 5] = [
+            (0, vec![b"ab", b"c"]),
+            (0, vec![b"a", b"bc"]),
+            (1, vec![b"ab", b"c"]),
+            (0, vec![b"ab", b"c", b""]),
+            (0, vec![b"0123456789abcdef"]),
+        ];
+        for (kind, slices) in &keys {
+            let hash = Cache::hash(*kind, slices.iter().copied());
+            assert_eq!(cache.get(hash, *kind, slices.iter().copied()), None);
+            cache.insert(hash, *kind, slices.iter().copied(), None);
+            assert_eq!(cache.get(hash, *kind, slices.iter().copied()), Some(None));
+        }
+        // A wrong answer would need more than an equal hash.
+        let hash = Cache::hash(0, keys[0].1.iter().copied());
+        assert_eq!(cache.get(hash, 0, keys[1].1.iter().copied()), None);
+    }
+
+    #[test]
+    fn a_long_label_is_not_kept() {
+        let mut cache = Cache::new();
+        let long = vec![b'x'; KEY_BYTES_MAX + 1];
+        cache.insert(7, 0, std::iter::once(&long[..]), None);
+        assert_eq!(cache.get(7, 0, std::iter::once(&long[..])), None);
+    }
+}

@@ -1,0 +1,379 @@
+//! Which key of a log line says what: the alias tables of the dialects daycap reads, as data.
+//! This file never looks at a value.
+//!
+//! Keys are compared without case, `_` and `-`, so `statusCode`, `status_code` and `StatusCode` are one
+//! alias. Nested objects are dotted: `{"res":{"statusCode":200}}` and `{"res.statusCode":200}` are both
+//! `res.statuscode`. To teach daycap a dialect, add rows.
+
+use std::sync::LazyLock;
+
+use hashbrown::{HashMap, HashSet};
+
+/// What daycap wants to know of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Field {
+    Time,
+    Method,
+    /// A full url, a request target or a path.
+    Url,
+    Host,
+    Status,
+    Duration,
+    Bytes,
+    /// A GraphQL operation's name.
+    Operation,
+    /// A GraphQL document.
+    Document,
+    Service,
+    /// A logger's name: the service where [`Field::Machine`] is there too (bunyan, pino), else a module.
+    Name,
+    /// The machine that wrote the line; its value is not used.
+    Machine,
+    /// The name of the API key, never the key itself.
+    Key,
+    Units,
+}
+
+impl Field {
+    /// Whether it takes part in choosing the series; the others are the minute and the sums.
+    pub fn is_label(self) -> bool {
+        !matches!(self, Field::Time | Field::Duration | Field::Bytes | Field::Units)
+    }
+
+    /// What `daycap explain` calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Field::Time => "time",
+            Field::Method => "method",
+            Field::Url => "url",
+            Field::Host => "api",
+            Field::Status => "status",
+            Field::Duration => "duration",
+            Field::Bytes => "bytes",
+            Field::Operation | Field::Document => "operation",
+            Field::Service | Field::Name => "service",
+            Field::Machine => "host",
+            Field::Key => "key",
+            Field::Units => "units",
+        }
+    }
+}
+
+/// How a number in a duration field is meant. A unit written in the value (`"12.5ms"`) comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Seconds,
+    Millis,
+    Micros,
+    Nanos,
+    /// Producers differ. With a fraction: seconds (Caddy, zap). Whole: nanoseconds from a million on
+    /// (Traefik, slog), else milliseconds (Istio).
+    Guess,
+}
+
+/// One key that says one thing. Among those of a field that a line has, the first one usable counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Alias {
+    pub field: Field,
+    pub unit: Unit,
+    pub key: &'static str,
+}
+
+const fn keys<const N: usize>(field: Field, keys: [&'static str; N]) -> [Alias; N] {
+    durations(field, Unit::Millis, keys)
+}
+
+const fn durations<const N: usize>(field: Field, unit: Unit, keys: [&'static str; N]) -> [Alias; N] {
+    let mut aliases = [Alias { field, unit, key: "" }; N];
+    let mut at = 0;
+    while at < N {
+        aliases[at].key = keys[at];
+        at += 1;
+    }
+    aliases
+}
+
+/// Every alias, those of a field in order of preference.
+static ALIASES: LazyLock<Vec<Alias>> = LazyLock::new(|| {
+    [
+        &keys(
+            Field::Time,
+            [
+                "time",
+                "timestamp",
+                "@timestamp",
+                "ts",
+                "@t",
+                "record.time.timestamp",
+                "record.time.repr",
+                "asctime",
+                "datetime",
+                "date",
+                "timeiso8601",
+                "timelocal",
+                "msec",
+                "starttime",
+                "startutc",
+                "eventtime",
+                "timeunixnano",
+                "realtimetimestamp",
+            ],
+        )[..],
+        &keys(
+            Field::Method,
+            [
+                "method",
+                "http.request.method",
+                "http.method",
+                "req.method",
+                "request.method",
+                "requestmethod",
+                "httpmethod",
+                "httprequest.requestmethod",
+                "verb",
+            ],
+        ),
+        &keys(
+            Field::Url,
+            [
+                "url",
+                "url.full",
+                "http.url",
+                "fullurl",
+                "requesturl",
+                "requestedurl",
+                "request.url",
+                "httprequest.requesturl",
+                "url.original",
+                "originalurl",
+                "req.originalurl",
+                "req.url",
+                "uri",
+                "request.uri",
+                "req.uri",
+                "requesturi",
+                "http.target",
+                "path",
+                "url.path",
+                "urlpath",
+                "http.path",
+                "req.path",
+                "request.path",
+                "requestpath",
+                "http.route",
+                "url.template",
+                "route",
+                "endpoint",
+            ],
+        ),
+        &keys(
+            Field::Host,
+            [
+                "server.address",
+                "url.domain",
+                "http.host",
+                "net.peer.name",
+                "requesthost",
+                "request.host",
+                "req.host",
+                "authority",
+                "vhost",
+                "req.headers.host",
+                "request.headers.host",
+                "host",
+            ],
+        ),
+        &keys(
+            Field::Status,
+            [
+                "status",
+                "statuscode",
+                "http.response.statuscode",
+                "http.statuscode",
+                "httpstatus",
+                "httpstatuscode",
+                "res.statuscode",
+                "res.status",
+                "response.status",
+                "response.statuscode",
+                "responsestatus",
+                "responsecode",
+                "downstreamstatus",
+                "httprequest.status",
+                "code",
+            ],
+        ),
+        &durations(
+            Field::Duration,
+            Unit::Millis,
+            [
+                "durationms",
+                "durationmillis",
+                "responsetime",
+                "responsetimems",
+                "elapsedms",
+                "elapsedmilliseconds",
+                "elapsed",
+                "elapsedtime",
+                "latencyms",
+                "timems",
+                "tookms",
+                "timetaken",
+            ],
+        ),
+        &durations(Field::Duration, Unit::Nanos, ["event.duration", "durationns", "elapsedns", "latencyns"]),
+        &durations(Field::Duration, Unit::Micros, ["durationus", "elapsedus", "latencyus"]),
+        &durations(
+            Field::Duration,
+            Unit::Seconds,
+            [
+                "durations",
+                "durationsec",
+                "durationseconds",
+                "elapseds",
+                "elapsedseconds",
+                "requesttime",
+                "latencyseconds",
+            ],
+        ),
+        &durations(Field::Duration, Unit::Guess, ["duration", "latency", "httprequest.latency"]),
+        &keys(
+            Field::Bytes,
+            [
+                "bytes",
+                "http.response.body.bytes",
+                "http.response.body.size",
+                "http.responsecontentlength",
+                "responsebytes",
+                "responsesize",
+                "bodybytessent",
+                "bytessent",
+                "size",
+                "contentlength",
+                "res.contentlength",
+                "res.headers.contentlength",
+                "downstreamcontentsize",
+                "httprequest.responsesize",
+            ],
+        ),
+        &keys(
+            Field::Operation,
+            [
+                "graphql.operation.name",
+                "graphql.operationname",
+                "operationname",
+                "operation",
+                "graphqloperation",
+                "graphqloperationname",
+                "gql.operationname",
+                "body.operationname",
+                "req.body.operationname",
+                "request.body.operationname",
+            ],
+        ),
+        &keys(Field::Document, ["graphql.document", "graphql.query", "body.query", "req.body.query", "query"]),
+        &keys(Field::Service, ["service.name", "service", "servicename", "app", "appname", "application"]),
+        &keys(Field::Name, ["name"]),
+        &keys(Field::Machine, ["hostname"]),
+        &keys(Field::Key, ["keyname", "apikeyname", "key.name", "apikey.name", "credentialname"]),
+        &keys(Field::Units, ["units", "cost", "quotaunits", "quotacost"]),
+    ]
+    .concat()
+});
+
+/// Objects that some loggers put a line's own fields in; looked through after the bare keys.
+const WRAPPERS: [&str; 8] =
+    ["fields.", "record.extra.", "extra.", "attributes.", "context.", "meta.", "metadata.", "jsonpayload."];
+
+/// The rank of each alias by its key.
+static RANKS: LazyLock<HashMap<&'static str, u16>> = LazyLock::new(|| {
+    let rank = |at: usize| u16::try_from(at).expect("the tables have fewer than 2^16 rows");
+    ALIASES.iter().enumerate().map(|(at, alias)| (alias.key, rank(at))).collect()
+});
+
+/// A place in the order in which a line's values are considered; smaller is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank(u16);
+
+impl Rank {
+    pub fn field(self) -> Field {
+        self.alias().field
+    }
+
+    pub fn unit(self) -> Unit {
+        self.alias().unit
+    }
+
+    fn alias(self) -> Alias {
+        ALIASES[usize::from(self.0) % ALIASES.len()]
+    }
+}
+
+/// What the dotted path of [`push_key`]s says, if anything.
+pub fn rank(path: &str) -> Option<Rank> {
+    if let Some(rank) = RANKS.get(path) {
+        return Some(Rank(*rank));
+    }
+    let inner = WRAPPERS.iter().find_map(|wrapper| path.strip_prefix(wrapper))?;
+    let behind = u16::try_from(ALIASES.len()).expect("the tables have fewer than 2^16 rows");
+    RANKS.get(inner).map(|rank| Rank(rank + behind))
+}
+
+/// Every alias, bare and wrapped, and every object on the way to one.
+static KNOWN: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let prefixes = |key: String| -> Vec<String> {
+        let dots = key.match_indices('.').map(|(at, _)| key[..at].to_owned());
+        dots.chain([key.clone()]).collect()
+    };
+    let wrapped =
+        WRAPPERS.iter().flat_map(|wrapper| ALIASES.iter().map(move |alias| format!("{wrapper}{}", alias.key)));
+    ALIASES.iter().map(|alias| alias.key.to_owned()).chain(wrapped).flat_map(prefixes).collect()
+});
+
+/// Whether the value at this path, or one inside it, may say anything.
+pub fn is_known(path: &str) -> bool {
+    KNOWN.contains(path)
+}
+
+/// Longer paths say nothing daycap knows; bounds what a hostile line costs.
+const PATH_BYTES_MAX: usize = 128;
+
+/// Go one key down; give the length back to [`String::truncate`] to come up again.
+pub fn push_key(path: &mut String, key: &str) -> usize {
+    let length = path.len();
+    if length > 0 {
+        path.push('.');
+    }
+    if length + key.len() <= PATH_BYTES_MAX {
+        path.extend(key.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()));
+    } else {
+        // No alias has this in it.
+        path.push('\0');
+    }
+    length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_alias_is_written_as_it_is_compared_and_stands_once() {
+        for alias in ALIASES.iter() {
+            let mut path = String::new();
+            push_key(&mut path, alias.key);
+            assert_eq!(path, alias.key);
+        }
+        assert_eq!(RANKS.len(), ALIASES.len());
+    }
+
+    #[test]
+    fn a_wrapped_key_comes_after_every_bare_one() {
+        let bare = rank("units").expect("known");
+        let wrapped = rank("fields.time").expect("known");
+        assert!(bare < wrapped);
+        assert_eq!(wrapped.field(), Field::Time);
+        assert_eq!(rank("levelname"), None);
+        assert!(is_known("fields.http") && is_known("fields.http.request.method") && !is_known("levelname"));
+    }
+}

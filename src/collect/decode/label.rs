@@ -1,0 +1,286 @@
+//! The labels of a request become the id of a series. Each label is kept once, and each set of labels
+//! once; a set and a duration bucket give the series by one look into a table.
+//! This file never sees a line: it is given values, in order of rank.
+
+use hashbrown::HashMap;
+
+use super::field::Field;
+use super::operation;
+use super::value::{self, Scalar};
+use crate::collect::Reading;
+use crate::collect::request::{Bucket, NONE, OTHER, Series, SeriesTable, TableIdentity};
+
+/// A worker keeps this many operations apart; the rest are [`OTHER`].
+pub const OPERATIONS_MAX: usize = 10_000;
+/// And this many services, keys, apis and methods each.
+const NAMES_MAX: usize = 1_000;
+/// From this many label sets on, new ones are filed under [`OTHER`] in all columns but method and status.
+const SETS_MAX: usize = 100_000;
+/// A place for each duration bucket, and one for none.
+const PLACES: usize = Bucket::COUNT + 1;
+/// Marks a place whose series is not yet known.
+const UNKNOWN: u32 = u32::MAX;
+
+/// The id of a label set, see [`Labels`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LabelSet(u32);
+
+/// Labels in the order of first sight, bounded.
+struct Names {
+    ids: HashMap<Box<str>, u32>,
+    list: Vec<Box<str>>,
+    max: usize,
+}
+
+/// [`Names`] begin with these two.
+const NONE_ID: u32 = 0;
+const OTHER_ID: u32 = 1;
+
+impl Names {
+    fn new(max: usize) -> Names {
+        let mut names = Names { ids: HashMap::new(), list: Vec::new(), max: max + 2 };
+        assert!(names.id(NONE) == NONE_ID && names.id(OTHER) == OTHER_ID, "ids are given in order");
+        names
+    }
+
+    fn id(&mut self, name: &str) -> u32 {
+        if name.is_empty() {
+            return NONE_ID;
+        }
+        if let Some(id) = self.ids.get(name) {
+            return *id;
+        }
+        if self.list.len() >= self.max {
+            return OTHER_ID;
+        }
+        let id = u32::try_from(self.list.len()).expect("bounded by max");
+        self.list.push(name.into());
+        self.ids.insert(name.into(), id);
+        id
+    }
+
+    fn name(&self, id: u32) -> Box<str> {
+        self.list[id as usize].clone()
+    }
+}
+
+/// One of each label, by its id in its [`Names`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Set {
+    service: u32,
+    key: u32,
+    api: u32,
+    method: u32,
+    operation: u32,
+    status: Option<u16>,
+}
+
+/// What a line says, before it is known whether it reports a request.
+#[derive(Default)]
+struct Said<'a> {
+    method: Option<&'a str>,
+    url: Option<&'a str>,
+    host: Option<&'a str>,
+    status: Option<u16>,
+    operation: Option<&'a str>,
+    service: Option<&'a str>,
+    name: Option<&'a str>,
+    machine: Option<&'a str>,
+    key: Option<&'a str>,
+}
+
+impl<'a> Said<'a> {
+    /// Of each field, the first usable value counts.
+    fn of(values: impl Iterator<Item = (Field, Scalar<'a>)>) -> Said<'a> {
+        let mut said = Said::default();
+        for (field, value) in values {
+            match field {
+                Field::Method => said.method = said.method.or_else(|| value::method(value)),
+                Field::Status => said.status = said.status.or_else(|| value::status(value)),
+                Field::Url => said.url = said.url.or_else(|| value::text(value)),
+                Field::Host => said.host = said.host.or_else(|| value::text(value)),
+                Field::Operation => said.operation = said.operation.or_else(|| value::text(value)),
+                // Ranked behind every operation field.
+                Field::Document => {
+                    said.operation = said.operation.or_else(|| value::text(value).and_then(operation::document_name));
+                }
+                Field::Service => said.service = said.service.or_else(|| value::text(value)),
+                Field::Name => said.name = said.name.or_else(|| value::text(value)),
+                Field::Machine => said.machine = said.machine.or_else(|| value::text(value)),
+                Field::Key => said.key = said.key.or_else(|| value::text(value)),
+                Field::Time | Field::Duration | Field::Bytes | Field::Units => {}
+            }
+        }
+        said
+    }
+
+    /// The rule: a line reports a request if it has two of method, target, status and operation. A CONNECT
+    /// is a tunnel: how many requests went through it, the line cannot say.
+    fn is_request(&self) -> bool {
+        let facts = [self.method.is_some(), self.url.is_some(), self.status.is_some(), self.operation.is_some()];
+        let tunnel = self.method.is_some_and(|method| method.eq_ignore_ascii_case("CONNECT"));
+        facts.into_iter().filter(|fact| *fact).count() >= 2 && !tunnel
+    }
+}
+
+/// All labels a worker has met with one reading.
+pub struct Labels {
+    services: Names,
+    keys: Names,
+    apis: Names,
+    methods: Names,
+    operations: Names,
+    /// What the configuration says in place of the line.
+    service: Option<u32>,
+    key: Option<u32>,
+    api: Option<u32>,
+    default_service: u32,
+    sets: HashMap<Set, u32>,
+    list: Vec<Set>,
+    /// The series of set × bucket, in the table of `identity`.
+    series: Vec<u32>,
+    identity: TableIdentity,
+    /// A label being written.
+    scratch: String,
+}
+
+impl Labels {
+    pub fn new(reading: &Reading, default_service: &str) -> Labels {
+        let (mut services, mut keys, mut apis) = (Names::new(NAMES_MAX), Names::new(NAMES_MAX), Names::new(NAMES_MAX));
+        Labels {
+            service: reading.service.as_deref().map(|service| services.id(service)),
+            key: reading.key.as_deref().map(|key| keys.id(key)),
+            api: reading.api.as_deref().map(|api| apis.id(api)),
+            default_service: services.id(default_service),
+            services,
+            keys,
+            apis,
+            methods: Names::new(NAMES_MAX),
+            operations: Names::new(OPERATIONS_MAX),
+            sets: HashMap::new(),
+            list: Vec::new(),
+            series: Vec::new(),
+            identity: TableIdentity::default(),
+            scratch: String::new(),
+        }
+    }
+
+    /// The label set of a line with these values; `None` where it reports no request.
+    pub fn resolve<'a>(&mut self, values: impl Iterator<Item = (Field, Scalar<'a>)>) -> Option<LabelSet> {
+        let said = Said::of(values);
+        if !said.is_request() {
+            return None;
+        }
+        let set = Set {
+            service: self.service(&said),
+            key: self.key(&said),
+            api: self.api(&said),
+            method: self.method(&said),
+            operation: self.operation(&said),
+            status: said.status,
+        };
+        Some(self.set(set))
+    }
+
+    fn service(&mut self, said: &Said<'_>) -> u32 {
+        let named = said.service.or(said.name.filter(|_| said.machine.is_some()));
+        match (self.service, named) {
+            (Some(service), _) => service,
+            (None, None) => self.default_service,
+            (None, Some(service)) => {
+                operation::plain(service, &mut self.scratch);
+                self.services.id(&self.scratch)
+            }
+        }
+    }
+
+    fn key(&mut self, said: &Said<'_>) -> u32 {
+        match (self.key, said.key) {
+            (Some(key), _) => key,
+            (None, None) => NONE_ID,
+            (None, Some(key)) => {
+                // Cuts out what looks like the key itself.
+                operation::name(key, &mut self.scratch);
+                self.keys.id(&self.scratch)
+            }
+        }
+    }
+
+    fn api(&mut self, said: &Said<'_>) -> u32 {
+        if let Some(api) = self.api {
+            return api;
+        }
+        operation::api(said.url.unwrap_or_default(), &mut self.scratch);
+        if self.scratch.is_empty() {
+            operation::host(said.host.unwrap_or_default(), &mut self.scratch);
+        }
+        self.apis.id(&self.scratch)
+    }
+
+    fn method(&mut self, said: &Said<'_>) -> u32 {
+        operation::plain(said.method.unwrap_or_default(), &mut self.scratch);
+        self.scratch.make_ascii_uppercase();
+        self.methods.id(&self.scratch)
+    }
+
+    fn operation(&mut self, said: &Said<'_>) -> u32 {
+        match (said.operation, said.url) {
+            (Some(name), _) => operation::name(name, &mut self.scratch),
+            (None, Some(url)) => operation::path(url, &mut self.scratch),
+            (None, None) => self.scratch.clear(),
+        }
+        self.operations.id(&self.scratch)
+    }
+
+    fn set(&mut self, mut set: Set) -> LabelSet {
+        if let Some(id) = self.sets.get(&set) {
+            return LabelSet(*id);
+        }
+        if self.list.len() >= SETS_MAX {
+            set = Set { service: OTHER_ID, key: OTHER_ID, api: OTHER_ID, operation: OTHER_ID, ..set };
+        }
+        let next = u32::try_from(self.list.len()).expect("bounded by SETS_MAX, methods and statuses");
+        let id = *self.sets.entry(set).or_insert(next);
+        if id == next {
+            self.list.push(set);
+            self.series.resize(self.list.len() * PLACES, UNKNOWN);
+        }
+        LabelSet(id)
+    }
+
+    /// Remembered series are those of `table`; if it is another table than before, forget them.
+    pub fn use_table(&mut self, table: &SeriesTable) {
+        if self.identity != *table.identity() {
+            self.identity = table.identity().clone();
+            self.series.fill(UNKNOWN);
+        }
+    }
+
+    /// The series of this label set and bucket in the table in use.
+    #[inline]
+    pub fn series(&mut self, labels: LabelSet, duration: Option<Bucket>, table: &mut SeriesTable) -> u32 {
+        let place = labels.0 as usize * PLACES + duration.map_or(0, |bucket| bucket.index() + 1);
+        match self.series[place] {
+            UNKNOWN => {
+                let id = table.id(self.spell(labels, duration));
+                self.series[place] = id;
+                id
+            }
+            id => id,
+        }
+    }
+
+    #[cold]
+    fn spell(&self, labels: LabelSet, duration: Option<Bucket>) -> Series {
+        let set = self.list[labels.0 as usize];
+        Series {
+            service: self.services.name(set.service),
+            key: self.keys.name(set.key),
+            api: self.apis.name(set.api),
+            method: self.methods.name(set.method),
+            operation: self.operations.name(set.operation),
+            status: set.status,
+            duration,
+        }
+    }
+}

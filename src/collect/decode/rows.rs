@@ -1,0 +1,50 @@
+//! What became of a line, and its place in the columns. Shared by the format families.
+//! This file never looks at a line.
+
+use super::label::{LabelSet, Labels};
+use super::value::Measures;
+use crate::collect::request::{Bucket, Decoded, Reject, pack};
+
+/// What a line turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Outcome {
+    Request(LabelSet, Measures),
+    Skip,
+    Reject(Reject),
+}
+
+/// Account for one line, which begins at byte `start` of its log.
+#[inline]
+pub fn account(outcome: Outcome, start: u64, labels: &mut Labels, decoded: &mut Decoded) {
+    match outcome {
+        Outcome::Request(set, measures) => request(set, &measures, start, labels, decoded),
+        Outcome::Skip => decoded.lines.skipped += 1,
+        Outcome::Reject(reason) => decoded.lines.reject(reason),
+    }
+}
+
+#[inline]
+fn request(set: LabelSet, measures: &Measures, start: u64, labels: &mut Labels, decoded: &mut Decoded) {
+    let minute = match measures.minute {
+        Ok(minute) => minute,
+        Err(reason) => return decoded.lines.reject(reason),
+    };
+    let bucket = measures.duration_ms.and_then(Bucket::of_ms);
+    let series = labels.series(set, bucket, &mut decoded.series);
+    decoded.rows.key.push(pack(minute, series));
+    decoded.rows.start.push(start);
+    decoded.rows.units.push(measures.units);
+    decoded.rows.bytes.push(measures.bytes);
+    decoded.rows.duration_ms.push(measures.duration_ms.unwrap_or(0.0));
+    decoded.lines.counted += 1;
+}
+
+/// The line at the start of `rest` without its line end, and how many bytes it takes with it.
+#[inline]
+pub fn first_line(rest: &[u8]) -> (&[u8], usize) {
+    let (line, taken) = match memchr::memchr(b'\n', rest) {
+        Some(end) => (&rest[..end], end + 1),
+        None => (rest, rest.len()),
+    };
+    (line.strip_suffix(b"\r").unwrap_or(line), taken)
+}

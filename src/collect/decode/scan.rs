@@ -1,0 +1,224 @@
+//! Where a JSON string or number ends, eight bytes at a time. Accepts exactly what serde_json accepts, or
+//! says `None`, which means: let serde_json decide.
+//! This file never copies a byte.
+
+use super::value::Scalar;
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x80 * ONES;
+
+/// What a string held besides plain ASCII.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Notes {
+    /// Bytes of 0x80 and above: whoever goes on must check that they are UTF-8.
+    pub high: bool,
+    pub escaped: bool,
+}
+
+#[inline(always)]
+fn word_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes)
+}
+
+/// The place of the quote that ends the string whose content starts at `at`.
+#[inline(always)]
+pub fn text_end(bytes: &[u8], mut at: usize, notes: &mut Notes) -> Option<usize> {
+    let mut high = 0;
+    loop {
+        let Some(word) = word_at(bytes, at) else { break };
+        let stops = stops(word);
+        if stops == 0 {
+            high |= word & HIGHS;
+            at += 8;
+            continue;
+        }
+        high |= word & HIGHS & (stops & stops.wrapping_neg()).wrapping_sub(1);
+        at += (stops.trailing_zeros() / 8) as usize;
+        if bytes[at] == b'"' {
+            notes.high |= high != 0;
+            return Some(at);
+        }
+        notes.escaped = true;
+        at = after_escape(bytes, at)?;
+    }
+    notes.high |= high != 0;
+    text_end_slow(bytes, at, notes)
+}
+
+/// The high bit of each byte that is a quote, a backslash or a control character. A borrow may set wrong
+/// bits, but only above a right one, and the lowest is all that is asked for.
+#[inline(always)]
+fn stops(word: u64) -> u64 {
+    let control = word.wrapping_sub(0x20 * ONES);
+    let quote = (word ^ (0x22 * ONES)).wrapping_sub(ONES);
+    let backslash = (word ^ (0x5c * ONES)).wrapping_sub(ONES);
+    (control | quote | backslash) & !word & HIGHS
+}
+
+/// The same for the last bytes of a chunk.
+#[cold]
+fn text_end_slow(bytes: &[u8], mut at: usize, notes: &mut Notes) -> Option<usize> {
+    loop {
+        match *bytes.get(at)? {
+            b'"' => return Some(at),
+            b'\\' => {
+                notes.escaped = true;
+                at = after_escape(bytes, at)?;
+            }
+            0..0x20 => return None,
+            byte => {
+                notes.high |= byte >= 0x80;
+                at += 1;
+            }
+        }
+    }
+}
+
+#[inline]
+fn after_escape(bytes: &[u8], at: usize) -> Option<usize> {
+    match bytes.get(at..at + 2)? {
+        [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't'] => Some(at + 2),
+        // A surrogate is right only with its other half.
+        [b'\\', b'u'] => match bytes.get(at + 2..at + 6)? {
+            [b'd' | b'D', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..] => None,
+            digits => digits.iter().all(u8::is_ascii_hexdigit).then_some(at + 6),
+        },
+        _ => None,
+    }
+}
+
+/// Significands below this are exact as f64, so one division rounds as serde_json rounds.
+const EXACT_MAX: u64 = 1 << 53;
+/// Powers of ten that are exact as f64, as far as an exact significand has digits.
+const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+
+/// The number that starts at `at`, and where it ends.
+#[inline(always)]
+pub fn number(bytes: &[u8], at: usize) -> Option<(Scalar<'static>, usize)> {
+    let (whole, mut end) = digits(bytes, at, 0)?;
+    let leading_zero = bytes[at] == b'0' && end > at + 1;
+    // 18 digits fit a u64 with certainty.
+    if end == at || leading_zero || end - at > 18 {
+        return number_slow(bytes, at);
+    }
+    match bytes.get(end)? {
+        b'.' => {
+            let (significand, fraction_end) = digits(bytes, end + 1, whole)?;
+            let places = fraction_end - end - 1;
+            let exponent = matches!(bytes.get(fraction_end)?, b'e' | b'E');
+            if places == 0 || exponent || fraction_end - at > 19 || significand >= EXACT_MAX {
+                return number_slow(bytes, at);
+            }
+            end = fraction_end;
+            // Exact below EXACT_MAX.
+            Some((Scalar::Number(significand as f64 / POWERS.get(places)?), end))
+        }
+        b'e' | b'E' => number_slow(bytes, at),
+        _ => Some((Scalar::Whole(whole), end)),
+    }
+}
+
+/// Digits from `at` on, added behind those of `value`; wraps where there are more than a u64 holds.
+#[inline(always)]
+fn digits(bytes: &[u8], at: usize, mut value: u64) -> Option<(u64, usize)> {
+    let mut end = at;
+    for byte in bytes.get(at..)? {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
+        end += 1;
+    }
+    Some((value, end))
+}
+
+/// Signs, exponents and many digits: as serde_json reads them.
+#[cold]
+fn number_slow(bytes: &[u8], at: usize) -> Option<(Scalar<'static>, usize)> {
+    let rest = bytes.get(at..)?;
+    let length = rest.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')).count();
+    let number: serde_json::Number = serde_json::from_slice(&rest[..length]).ok()?;
+    let scalar = match number.as_u64() {
+        Some(whole) => Scalar::Whole(whole),
+        None => Scalar::Number(number.as_f64()?),
+    };
+    Some((scalar, at + length))
+}
+
+/// The end of `true`, `false` or `null`.
+#[inline]
+pub fn word_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let rest = bytes.get(at..)?;
+    [&b"true"[..], b"false", b"null"].into_iter().find(|word| rest.starts_with(word)).map(|word| at + word.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_string_ends_at_its_first_bare_quote() {
+        for padding in [0, 3, 20] {
+            for length in 0..40 {
+                let text = format!("{}\"{}", "x".repeat(length), "\"".repeat(padding));
+                assert_eq!(text_end(text.as_bytes(), 0, &mut Notes::default()), Some(length));
+            }
+        }
+    }
+
+    #[test]
+    fn what_json_forbids_in_a_string_is_left_to_the_parser() {
+        for text in ["a\nb\"", "a\u{1}b\"............", "a\\x\"..........", "\\u12g4\"........", "no end", "\\"] {
+            assert_eq!(text_end(text.as_bytes(), 0, &mut Notes::default()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn escapes_and_high_bytes_are_noted_only_inside_the_string() {
+        for (text, end, high, escaped) in [
+            ("plain\"ä\\n.........", 5, false, false),
+            ("ä\"...............", 2, true, false),
+            ("a\\\"b\"...........", 4, false, true),
+            ("\\u00e4\"", 6, false, true),
+        ] {
+            let mut notes = Notes::default();
+            assert_eq!(text_end(text.as_bytes(), 0, &mut notes), Some(end), "{text}");
+            assert_eq!((notes.high, notes.escaped), (high, escaped), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_as_serde_json_reads_them() {
+        for text in [
+            "0",
+            "7",
+            "200",
+            "1795384444918",
+            "18446744073709551615",
+            "18446744073709551616",
+            "-1",
+            "-0",
+            "0.5",
+            "123.4",
+            "1716723772.6014807",
+            "1e3",
+            "1.5e-05",
+            "0.1234567890123456789",
+            "123456789012345678.5",
+            "-12.25",
+        ] {
+            let value: serde_json::Value = serde_json::from_str(text).expect("valid");
+            let line = format!("{text},");
+            let (scalar, end) = number(line.as_bytes(), 0).expect("valid");
+            assert_eq!(end, text.len());
+            match value.as_u64() {
+                Some(whole) => assert_eq!(scalar, Scalar::Whole(whole)),
+                None => assert_eq!(scalar, Scalar::Number(value.as_f64().expect("a number")), "{text}"),
+            }
+        }
+        for text in ["01,", "1.,", ".5,", "-,", "1e,", "+1,", "x,", ","] {
+            assert_eq!(number(text.as_bytes(), 0), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The scalars of a line, and how each kind of field reads them.
+//! This file never looks at a key.
+
+use super::field::{Field, Rank, Unit};
+use super::time::{self, Clockwork};
+use crate::collect::request::Reject;
+use crate::day::Minute;
+
+/// One value as the line has it. Text is UTF-8 without escapes, but bytes: most of it is only compared.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scalar<'a> {
+    Text(&'a [u8]),
+    Whole(u64),
+    /// Has a fraction or an exponent, is negative, or is too large for a u64.
+    Number(f64),
+}
+
+/// Everything of a request but its labels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measures {
+    pub minute: Result<Minute, Reject>,
+    pub duration_ms: Option<f64>,
+    pub bytes: u64,
+    pub units: u64,
+}
+
+/// Read the measures among `values`, which come in order of rank: of each field, the first usable counts.
+#[inline]
+pub fn measures<'a>(values: impl Iterator<Item = (Rank, Scalar<'a>)>, clockwork: &mut Clockwork) -> Measures {
+    let mut minute = Err(Reject::NoTime);
+    let (mut duration_ms, mut bytes, mut units) = (None, None, None);
+    for (rank, value) in values {
+        match rank.field() {
+            Field::Time if minute.is_err() => minute = stamp(value, clockwork).unwrap_or(minute),
+            Field::Duration if duration_ms.is_none() => duration_ms = duration(value, rank.unit()),
+            Field::Bytes if bytes.is_none() => bytes = count(value),
+            Field::Units if units.is_none() => units = count(value),
+            _ => {}
+        }
+    }
+    Measures { minute, duration_ms, bytes: bytes.unwrap_or(0), units: units.unwrap_or(1) }
+}
+
+/// The minute of a stamp; `None` where the field is there but empty, which is no stamp.
+#[inline]
+fn stamp(value: Scalar<'_>, clockwork: &mut Clockwork) -> Option<Result<Minute, Reject>> {
+    let minute = match value {
+        Scalar::Text(b"" | b"-") => return None,
+        Scalar::Text(text) => clockwork.text(text),
+        Scalar::Whole(count) => time::epoch_whole(count),
+        Scalar::Number(count) => time::epoch_number(count),
+    };
+    Some(minute.ok_or(Reject::BadTime))
+}
+
+/// Non-empty text; `-` is how many producers write nothing.
+pub fn text(value: Scalar<'_>) -> Option<&str> {
+    match value {
+        Scalar::Text(b"" | b"-") | Scalar::Whole(_) | Scalar::Number(_) => None,
+        Scalar::Text(text) => std::str::from_utf8(text).ok(),
+    }
+}
+
+/// An HTTP status: a number from 100 to 599, also as text (`"200"`, `"200 OK"`). 0 says there was no answer.
+pub fn status(value: Scalar<'_>) -> Option<u16> {
+    let status = match value {
+        Scalar::Text([a, b, c] | [a, b, c, b' ', ..]) => digits_value(&[*a, *b, *c])?,
+        Scalar::Text(_) => return None,
+        Scalar::Whole(status) => status,
+        Scalar::Number(_) => whole(value)?,
+    };
+    u16::try_from(status).ok().filter(|status| (100..600).contains(status))
+}
+
+/// A method: letters, 3 to 16 of them (`GET`, `PROPFIND`); case is the caller's.
+pub fn method(value: Scalar<'_>) -> Option<&str> {
+    let letters = |text: &&str| (3..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    text(value).filter(letters)
+}
+
+/// A count: a whole number, also as text or written with an empty fraction.
+fn count(value: Scalar<'_>) -> Option<u64> {
+    match value {
+        Scalar::Text(digits) => digits_value(digits),
+        Scalar::Whole(count) => Some(count),
+        Scalar::Number(_) => whole(value),
+    }
+}
+
+fn digits_value(digits: &[u8]) -> Option<u64> {
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+fn whole(value: Scalar<'_>) -> Option<u64> {
+    let Scalar::Number(number) = value else { return None };
+    // Up to 2^53 every whole f64 is exact, so the conversion loses nothing.
+    (number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number)).then_some(number as u64)
+}
+
+/// Milliseconds; `None` where the value is no duration.
+fn duration(value: Scalar<'_>, unit: Unit) -> Option<f64> {
+    let duration_ms = match value {
+        Scalar::Text(text) => return written_duration(std::str::from_utf8(text).ok()?.trim(), unit),
+        // Rounding a count beyond 2^53 is a rounding of nanoseconds in a hundred days.
+        Scalar::Whole(count) => count as f64 * millis_per(unit, count >= GUESSED_NANOS_MIN),
+        Scalar::Number(number) if unit == Unit::Guess => number * 1e3,
+        Scalar::Number(number) => number * millis_per(unit, false),
+    };
+    (duration_ms >= 0.0 && duration_ms.is_finite()).then_some(duration_ms)
+}
+
+/// A millisecond in nanoseconds; as milliseconds it would be a quarter of an hour.
+const GUESSED_NANOS_MIN: u64 = 1_000_000;
+
+fn millis_per(unit: Unit, large: bool) -> f64 {
+    match unit {
+        Unit::Seconds => 1e3,
+        Unit::Millis => 1.0,
+        Unit::Micros => 1e-3,
+        Unit::Nanos => 1e-6,
+        Unit::Guess => {
+            if large {
+                1e-6
+            } else {
+                1.0
+            }
+        }
+    }
+}
+
+/// `12.5ms`, `1m2.5s`, `0.123`: a number without a unit is of the field's.
+pub fn written_duration(text: &str, unit: Unit) -> Option<f64> {
+    let mut rest = text;
+    let mut total_ms = 0.0;
+    while !rest.is_empty() {
+        let digits_end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let (digits, after) = rest.split_at(digits_end);
+        let after = after.trim_start();
+        let unit_end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let (name, after) = after.split_at(unit_end);
+        let number: f64 = digits.parse().ok()?;
+        total_ms += number * named_unit(name.trim_end(), digits, unit)?;
+        rest = after;
+    }
+    (!text.is_empty()).then_some(total_ms)
+}
+
+fn named_unit(name: &str, digits: &str, unit: Unit) -> Option<f64> {
+    match name {
+        "" if unit == Unit::Guess && digits.contains('.') => Some(1e3),
+        "" => Some(millis_per(unit, digits.len() > 6)),
+        "ns" => Some(1e-6),
+        "us" | "µs" | "μs" => Some(1e-3),
+        "ms" => Some(1.0),
+        "s" => Some(1e3),
+        "m" => Some(60e3),
+        "h" => Some(3600e3),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_in_their_fields_unit_unless_they_state_one() {
+        for (value, unit, duration_ms) in [
+            (Scalar::Whole(123), Unit::Millis, Some(123.0)),
+            (Scalar::Number(123.4), Unit::Millis, Some(123.4)),
+            (Scalar::Number(0.5), Unit::Seconds, Some(500.0)),
+            (Scalar::Whole(2_000_000), Unit::Nanos, Some(2.0)),
+            (Scalar::Number(0.25), Unit::Guess, Some(250.0)),
+            (Scalar::Whole(48), Unit::Guess, Some(48.0)),
+            (Scalar::Whole(48_000_000), Unit::Guess, Some(48.0)),
+            (Scalar::Text(b"0.25"), Unit::Guess, Some(250.0)),
+            (Scalar::Text(b"0.25"), Unit::Seconds, Some(250.0)),
+            (Scalar::Text(b"12.5ms"), Unit::Seconds, Some(12.5)),
+            (Scalar::Text(b"1m2.5s"), Unit::Seconds, Some(62_500.0)),
+            (Scalar::Text("500µs".as_bytes()), Unit::Seconds, Some(0.5)),
+            (Scalar::Text(b"0.5 ms"), Unit::Seconds, Some(0.5)),
+            (Scalar::Text(b"-"), Unit::Seconds, None),
+            (Scalar::Text(b""), Unit::Seconds, None),
+            (Scalar::Number(-1.0), Unit::Seconds, None),
+        ] {
+            assert_eq!(duration(value, unit), duration_ms, "{value:?} {unit:?}");
+        }
+    }
+
+    #[test]
+    fn a_status_is_a_number_from_100_to_599() {
+        for (value, expected) in [
+            (Scalar::Whole(200), Some(200)),
+            (Scalar::Number(200.0), Some(200)),
+            (Scalar::Text(b"429"), Some(429)),
+            (Scalar::Text(b"200 OK"), Some(200)),
+            (Scalar::Text(b"ok"), None),
+            (Scalar::Text(b"2000"), None),
+            (Scalar::Whole(0), None),
+            (Scalar::Whole(600), None),
+        ] {
+            assert_eq!(status(value), expected, "{value:?}");
+        }
+    }
+}

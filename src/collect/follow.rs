@@ -1,0 +1,359 @@
+//! One log that is followed: its open file and its mark become the next whole lines. Read is: check, read,
+//! check again, so that bytes are only believed if the file is still the one that the mark speaks of.
+//! This file never decides which log a file holds.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use memchr::memrchr;
+
+use super::content::{Content, Survey, first_bytes, window_bytes};
+use super::decode::Detection;
+use super::gz;
+use super::lines::{LineStream, fill, read_file};
+use super::log::{ANCHOR_BYTES_MAX, FileKey, Fingerprint, HEAD_BYTES_MAX, LogMark, Stamp};
+use super::tail::Known;
+use super::{Chunk, Format, Reading};
+
+/// How often a read that was overtaken by a truncation is tried again before the next scan.
+const TORN_READS_MAX: usize = 3;
+/// How much of a log is shown to the format detection.
+const DETECT_BYTES: usize = 64 << 10;
+
+pub(super) struct Log {
+    /// At the present read position.
+    pub(super) mark: LogMark,
+    /// The furthest that is known of the content, from an earlier run: while lines before it are read once more,
+    /// it is what tells a copy of this log.
+    proof: (u64, Fingerprint),
+    pub(super) source: usize,
+    pub(super) path: PathBuf,
+    pub(super) default_service: Arc<str>,
+    /// `None` until the format is settled.
+    pub(super) reading: Option<Arc<Reading>>,
+    pub(super) file: Option<File>,
+    archive: Option<Archive>,
+    /// The content's length when last seen.
+    pub(super) len: u64,
+    /// The file when last looked at; `None` to have it looked at again.
+    pub(super) stamp: Option<Stamp>,
+    /// See [`read_file`].
+    searched: u64,
+    /// Found by the present scan under some name.
+    pub(super) seen: bool,
+    /// Scans without a change since it was deleted or renamed out of sight.
+    pub(super) quiet_scans: u32,
+    pub(super) queued: bool,
+    pub(super) last_turn: u64,
+    /// What keeps it from being read, and the remedy.
+    pub(super) trouble: Option<String>,
+}
+
+/// A log that is read out of a gz.
+struct Archive {
+    /// The window that ends with the content.
+    end: Fingerprint,
+    /// Open while it is being read, with the at most 4 KiB before its position.
+    stream: Option<(LineStream<gz::Decoder>, Vec<u8>)>,
+}
+
+pub(super) enum Turn {
+    Lines(Chunk),
+    /// All whole lines are read.
+    End,
+    /// The content before the mark is no longer what was read: the file was truncated.
+    Changed,
+}
+
+/// Which part of the disk a log was found at.
+pub(super) struct Place {
+    pub(super) source: usize,
+    pub(super) path: PathBuf,
+    pub(super) default_service: Arc<str>,
+}
+
+impl Log {
+    /// Go on with what is known, in the file that now holds it.
+    pub(super) fn new(known: Known, place: Place, content: Content, survey: &Survey) -> Log {
+        let file = FileKey::of(&content.metadata);
+        let proof = (known.mark.offset, known.mark.anchor);
+        let mark = LogMark {
+            path: place.path.to_string_lossy().into_owned(),
+            device: file.device,
+            inode: file.inode,
+            born_ns: file.born_ns,
+            offset: known.resume,
+            ..known.mark
+        };
+        let stamp = Some(content.stamp());
+        let archive = content.is_gz.then_some(Archive { end: survey.end, stream: None });
+        Log {
+            mark,
+            proof,
+            source: place.source,
+            path: place.path,
+            default_service: place.default_service,
+            reading: None,
+            file: Some(content.file),
+            archive,
+            len: survey.len,
+            stamp,
+            searched: 0,
+            seen: true,
+            quiet_scans: 0,
+            queued: false,
+            last_turn: 0,
+            trouble: None,
+        }
+    }
+
+    /// What is worth keeping once no file holds this log any more.
+    pub(super) fn known(&self) -> Known {
+        let (offset, anchor) = self.proof();
+        Known { mark: LogMark { offset, anchor, ..self.mark.clone() }, resume: self.mark.offset }
+    }
+
+    fn proof(&self) -> (u64, Fingerprint) {
+        if self.mark.offset < self.proof.0 { self.proof } else { (self.mark.offset, self.mark.anchor) }
+    }
+
+    pub(super) fn is_archive(&self) -> bool {
+        self.archive.is_some()
+    }
+
+    pub(super) fn has_unread(&self) -> bool {
+        self.len > self.mark.offset
+    }
+
+    /// Open the file by its path unless it is open; `false` when that path is another file now, or none: the next
+    /// scan finds out.
+    pub(super) fn open(&mut self) -> io::Result<bool> {
+        if self.file.is_none() {
+            let file = match File::open(&self.path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                opened => Some(opened?),
+            };
+            let is_mine = |file: &File| Ok::<_, io::Error>(FileKey::of(&file.metadata()?) == self.mark.file());
+            if !file.as_ref().map_or(Ok(false), is_mine)? {
+                self.stamp = None;
+                return Ok(false);
+            }
+            self.file = file;
+        }
+        Ok(true)
+    }
+
+    /// Let go of the file; it is opened again by its path when needed.
+    pub(super) fn close(&mut self) {
+        self.file = None;
+        if let Some(archive) = &mut self.archive {
+            archive.stream = None;
+        }
+    }
+
+    /// Whether the content up to the mark is still what was read. An archive is compared when it is opened to be read.
+    pub(super) fn still_holds(&mut self) -> io::Result<bool> {
+        if self.is_archive() || !self.open()? {
+            return Ok(true);
+        }
+        let Some(file) = &self.file else { return Ok(true) };
+        self.len = file.metadata()?.len();
+        let still_holds = self.verified(file)?.is_some();
+        if !still_holds {
+            self.stamp = None;
+        } else if self.mark.offset == 0 {
+            // Nothing is read yet, but a copy may already have to be told by the head.
+            self.mark.head = Fingerprint::of(&first_bytes(file, false, HEAD_BYTES_MAX)?);
+        }
+        Ok(still_holds)
+    }
+
+    /// Take the bytes before the mark for what was read.
+    pub(super) fn take_anchor(&mut self) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let window = match &self.archive {
+            _ if self.mark.offset == 0 => None,
+            Some(_) => gz::survey(file, &[self.mark.offset])?.1[0],
+            None => super::content::window(file, self.mark.offset)?,
+        };
+        self.mark.anchor = window.unwrap_or_default();
+        Ok(())
+    }
+
+    /// The window that ends at `end`, to compare a copy with; `None` where it cannot be told.
+    pub(super) fn window(&self, end: u64) -> io::Result<Option<Fingerprint>> {
+        match (&self.archive, &self.file) {
+            (Some(archive), _) => Ok((end == self.len).then_some(archive.end)),
+            (None, Some(file)) => super::content::window(file, end),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// The next whole lines. On an error nothing has moved.
+    pub(super) fn read(&mut self, limit: usize, buffer: &mut Vec<u8>) -> io::Result<Turn> {
+        buffer.clear();
+        if !self.open()? {
+            return Ok(Turn::End);
+        }
+        let Some(file) = self.file.take() else { return Ok(Turn::End) };
+        let turn = if self.is_archive() {
+            self.read_archive(&file, limit, buffer)
+        } else {
+            self.read_plain(&file, limit, buffer)
+        };
+        self.file = Some(file);
+        if !matches!(turn, Ok(Turn::Lines(_))) {
+            buffer.clear();
+        }
+        turn
+    }
+
+    fn read_plain(&mut self, file: &File, limit: usize, buffer: &mut Vec<u8>) -> io::Result<Turn> {
+        for _ in 0..TORN_READS_MAX {
+            self.len = file.metadata()?.len();
+            let Some(before) = self.verified(file)? else { return Ok(Turn::Changed) };
+            let Some(chunk) = read_file(file, self.mark.offset, limit, &mut self.searched, buffer)? else {
+                return Ok(Turn::End);
+            };
+            let is_cut = chunk.end - chunk.start != buffer.len() as u64;
+            let after = if is_cut { window_bytes(file, chunk.end)? } else { Some(joined(&before, buffer)) };
+            let head = self.head_after(file, &chunk)?;
+            if let Some(after) = after
+                && self.is_unchanged(file, &before, &chunk, buffer)?
+            {
+                self.advance(&chunk, head, &after);
+                return Ok(Turn::Lines(chunk));
+            }
+        }
+        self.stamp = None;
+        Ok(Turn::End)
+    }
+
+    /// The first check: the bytes before the mark, if they are still those that were read.
+    fn verified(&self, file: &File) -> io::Result<Option<Vec<u8>>> {
+        if self.mark.offset == 0 {
+            let head = first_bytes(file, false, HEAD_BYTES_MAX)?;
+            return Ok(self.mark.head.begins(&head).then(Vec::new));
+        }
+        let before = window_bytes(file, self.mark.offset)?;
+        Ok(before.filter(|bytes| Fingerprint::of(bytes) == self.mark.anchor))
+    }
+
+    /// The second check: the file still reaches to the chunk's end, and holds the same before it; without anything
+    /// before it, at its beginning.
+    fn is_unchanged(&self, file: &File, before: &[u8], chunk: &Chunk, buffer: &[u8]) -> io::Result<bool> {
+        if file.metadata()?.len() < chunk.end {
+            return Ok(false);
+        }
+        if chunk.start > 0 {
+            return Ok(window_bytes(file, chunk.start)?.as_deref() == Some(before));
+        }
+        // Without the last byte: it may be an LF of our own.
+        let len = (buffer.len() - 1).min(ANCHOR_BYTES_MAX);
+        Ok(first_bytes(file, false, len)? == buffer[..len])
+    }
+
+    fn read_archive(&mut self, file: &File, limit: usize, buffer: &mut Vec<u8>) -> io::Result<Turn> {
+        if !self.has_unread() {
+            return Ok(Turn::End);
+        }
+        let Some(archive) = &mut self.archive else { return Ok(Turn::End) };
+        let (mut stream, before) = match archive.stream.take() {
+            Some(open) => open,
+            None => open_archive(file, &self.mark, limit)?,
+        };
+        let Some(chunk) = stream.next_chunk(buffer)? else { return Ok(Turn::End) };
+        let is_cut = chunk.end - chunk.start != buffer.len() as u64;
+        let after = joined(&before, if is_cut { stream.cut_off() } else { buffer });
+        let head = self.head_after(file, &chunk)?;
+        self.advance(&chunk, head, &after);
+        if let Some(archive) = &mut self.archive {
+            archive.stream = Some((stream, after));
+        }
+        Ok(Turn::Lines(chunk))
+    }
+
+    /// The head grows until it is complete, but never past what was read: the rest may yet be taken back.
+    fn head_after(&self, file: &File, chunk: &Chunk) -> io::Result<Fingerprint> {
+        if chunk.start >= HEAD_BYTES_MAX as u64 {
+            return Ok(self.mark.head);
+        }
+        let len = usize::try_from(chunk.end).unwrap_or(HEAD_BYTES_MAX).min(HEAD_BYTES_MAX);
+        Ok(Fingerprint::of(&first_bytes(file, self.is_archive(), len)?))
+    }
+
+    fn advance(&mut self, chunk: &Chunk, head: Fingerprint, after: &[u8]) {
+        self.mark.offset = chunk.end;
+        self.mark.head = head;
+        self.mark.anchor = Fingerprint::of(after);
+        self.len = self.len.max(chunk.end);
+        self.searched = 0;
+    }
+
+    /// The format of the log's lines; `None` while it cannot be told, which is a trouble if lines are there.
+    pub(super) fn settle(&mut self, detect: fn(&[u8]) -> Detection) -> io::Result<Option<Format>> {
+        if self.mark.format.is_none() {
+            match self.detect(detect)? {
+                Detection::Found(format) => self.mark.format = Some(format),
+                Detection::Empty => self.trouble = None,
+                Detection::Unknown(what) => self.trouble = Some(self.unknown_format(&what)),
+            }
+        }
+        Ok(self.mark.format)
+    }
+
+    /// Judge by the first lines, and where they say nothing (a long banner) by the latest.
+    fn detect(&mut self, detect: fn(&[u8]) -> Detection) -> io::Result<Detection> {
+        if !self.open()? {
+            return Ok(Detection::Empty);
+        }
+        let Some(file) = &self.file else { return Ok(Detection::Empty) };
+        let mut lines = first_bytes(file, self.is_archive(), DETECT_BYTES)?;
+        lines.truncate(line_end(&lines));
+        let first = detect(&lines);
+        if matches!(first, Detection::Found(_)) || self.is_archive() || self.len <= DETECT_BYTES as u64 {
+            return Ok(first);
+        }
+        fill(file, self.len - DETECT_BYTES as u64, DETECT_BYTES, &mut lines)?;
+        lines.truncate(line_end(&lines));
+        let begin = memchr::memchr(b'\n', &lines).map_or(lines.len(), |at| at + 1);
+        match detect(&lines[begin..]) {
+            Detection::Found(format) => Ok(Detection::Found(format)),
+            Detection::Empty | Detection::Unknown(_) => Ok(first),
+        }
+    }
+
+    fn unknown_format(&self, what: &str) -> String {
+        let what = what.trim_end_matches('.');
+        format!(
+            "{what}; nothing of it is counted yet: run `daycap explain {}`, or set `format` in its [[source]]",
+            self.mark.path
+        )
+    }
+}
+
+/// A stream of the archive's lines from the mark on.
+fn open_archive(file: &File, mark: &LogMark, limit: usize) -> io::Result<(LineStream<gz::Decoder>, Vec<u8>)> {
+    let mut decoder = gz::decoder(file)?;
+    let anchor_len = u64::from(mark.anchor.len);
+    io::copy(&mut decoder.by_ref().take(mark.offset - anchor_len), &mut io::sink())?;
+    let mut before = Vec::new();
+    decoder.by_ref().take(anchor_len).read_to_end(&mut before)?;
+    if Fingerprint::of(&before) != mark.anchor && mark.offset > 0 {
+        return Err(io::Error::other("the archive no longer holds what was read from it"));
+    }
+    Ok((LineStream::new(decoder, mark.offset, limit), before))
+}
+
+/// The last 4 KiB of two runs of bytes that follow each other.
+fn joined(before: &[u8], after: &[u8]) -> Vec<u8> {
+    let after = &after[after.len().saturating_sub(ANCHOR_BYTES_MAX)..];
+    let wanted = ANCHOR_BYTES_MAX - after.len();
+    [&before[before.len().saturating_sub(wanted)..], after].concat()
+}
+
+fn line_end(bytes: &[u8]) -> usize {
+    memrchr(b'\n', bytes).map_or(0, |at| at + 1)
+}

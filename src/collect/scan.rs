@@ -1,0 +1,462 @@
+//! A look at the disk: files found under the sources' patterns become logs to follow, go on being the logs they were,
+//! or are left alone as copies. Known logs are settled first, so that a new file is held against their present state.
+//! This file never gives out lines.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use memchr::memrchr;
+
+use super::content::{Content, Survey, is_unfinished};
+use super::find::{Findings, Found, cannot};
+use super::follow::{Log, Place};
+use super::gz;
+use super::judge::{Common, Verdict, judge};
+use super::lines::fill;
+use super::log::{FileKey, Fingerprint, HEAD_BYTES_MAX, LogId, LogMark, Stamp};
+use super::rotation::{base_name, default_service, file_name};
+use super::tail::{Known, Problem, Tail};
+use super::{Start, content};
+
+/// Logs whose file is gone and whose mark is still kept, to know their archives by; the oldest are forgotten. At a
+/// rotation an hour this is more than a year.
+const PAST_LOGS_MAX: usize = 10_000;
+/// A gz cannot be shorter: header and trailer.
+const GZ_BYTES_MIN: u64 = 18;
+/// How much is searched at once for the last line's end.
+const SEARCH_BYTES: u64 = 64 << 10;
+/// EMFILE on every system this runs on.
+const TOO_MANY_OPEN_FILES: i32 = 24;
+
+/// The logs whose file is gone, from the longest gone to the latest.
+#[derive(Default)]
+pub(super) struct Past {
+    logs: BTreeMap<u64, Known>,
+    ages: HashMap<LogId, u64>,
+    inodes: BTreeSet<(u64, u64)>,
+    next_age: u64,
+}
+
+impl Past {
+    pub(super) fn add(&mut self, known: Known) {
+        let age = self.next_age;
+        self.next_age += 1;
+        self.ages.insert(known.mark.id, age);
+        self.inodes.insert((known.mark.inode, age));
+        self.logs.insert(age, known);
+        if self.logs.len() > PAST_LOGS_MAX
+            && let Some((age, oldest)) = self.logs.pop_first()
+        {
+            self.ages.remove(&oldest.mark.id);
+            self.inodes.remove(&(oldest.mark.inode, age));
+        }
+    }
+
+    fn take(&mut self, id: LogId) -> Option<Known> {
+        let age = self.ages.remove(&id)?;
+        let known = self.logs.remove(&age)?;
+        self.inodes.remove(&(known.mark.inode, age));
+        Some(known)
+    }
+
+    pub(super) fn contains(&self, id: LogId) -> bool {
+        self.ages.contains_key(&id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Known> {
+        self.logs.values()
+    }
+
+    /// The generations of this file's content, the furthest read first.
+    fn of_file(&self, file: FileKey) -> Vec<&Known> {
+        let ages = self.inodes.range((file.inode, 0)..=(file.inode, u64::MAX));
+        let mut generations: Vec<_> =
+            ages.filter_map(|(_, age)| self.logs.get(age)).filter(|known| known.mark.file() == file).collect();
+        generations.sort_by_key(|known| std::cmp::Reverse(known.mark.offset));
+        generations
+    }
+}
+
+/// A file that is not read for now.
+pub(super) struct Pending {
+    stamp: Stamp,
+    why: Why,
+}
+
+enum Why {
+    /// It holds the same as this followed log.
+    Held { by: LogId, common: Option<Common> },
+    /// A gz that is not whole.
+    Unfinished,
+}
+
+impl Tail {
+    /// Look at the disk: new, renamed, rotated, truncated and vanished logs.
+    pub fn scan(&mut self) {
+        let findings = self.find();
+        let mut present = HashSet::new();
+        let mut strangers = Vec::new();
+        for log in self.followed.values_mut() {
+            log.seen = false;
+        }
+        for found in findings {
+            let key = FileKey::of(&found.metadata);
+            // A second name of the same file: a hard link, a symlink, another pattern.
+            if !present.insert(key) {
+                continue;
+            }
+            let followed = self.files.get(&key).copied();
+            if !followed.is_some_and(|id| self.look_again(id, &found)) {
+                strangers.push((key, found));
+            }
+        }
+        self.look_at_unseen();
+        self.pending.retain(|key, _| present.contains(key));
+        for (key, found) in strangers {
+            let (source, path) = (found.source, found.path.to_string_lossy().into_owned());
+            if let Err(error) = self.meet(key, found) {
+                self.make_room_after(&error);
+                self.problems.push(Problem { source, path, what: cannot("be read", &error) });
+            }
+        }
+        self.close_idle();
+        self.is_first_scan = false;
+    }
+
+    fn find(&mut self) -> Vec<Found> {
+        let mut findings = Findings::default();
+        for pattern in &self.patterns {
+            pattern.find(&mut findings);
+        }
+        self.problems = findings.problems;
+        self.directories = findings.directories;
+        findings.files
+    }
+
+    /// A file that holds a followed log. `false` if that log was empty so far: what it is, its first content tells.
+    fn look_again(&mut self, id: LogId, found: &Found) -> bool {
+        let Some(log) = self.followed.get_mut(&id) else { return false };
+        let stamp = Stamp::of(&found.metadata);
+        if log.mark.offset == 0 && log.mark.head.len == 0 && stamp.size > 0 {
+            self.drop_log(id);
+            return false;
+        }
+        log.seen = true;
+        log.quiet_scans = 0;
+        if log.path != found.path {
+            log.path.clone_from(&found.path);
+            log.mark.path = found.path.to_string_lossy().into_owned();
+        }
+        if log.stamp != Some(stamp) {
+            let is_grown = !log.is_archive() || log.stamp.is_none_or(|before| !before.same_content(&stamp));
+            log.stamp = Some(stamp);
+            if is_grown {
+                self.check(id);
+            }
+        }
+        true
+    }
+
+    /// A followed log's file has changed: was it truncated, is there more to read?
+    fn check(&mut self, id: LogId) {
+        let Some(log) = self.followed.get_mut(&id) else { return };
+        if log.is_archive() {
+            // Rewritten or added to: which, is told by comparing it as if it were met for the first time.
+            return self.retire(id);
+        }
+        match log.still_holds() {
+            Ok(true) if log.has_unread() => self.enqueue(id),
+            Ok(true) => log.trouble = None,
+            Ok(false) => self.begin_again(id),
+            Err(error) => {
+                log.stamp = None;
+                log.trouble = Some(cannot("be read", &error));
+            }
+        }
+    }
+
+    /// Logs no longer found under any name are read on through their open file, until nothing comes any more.
+    fn look_at_unseen(&mut self) {
+        let unseen: Vec<LogId> = self.followed.values().filter(|log| !log.seen).map(|log| log.mark.id).collect();
+        for id in unseen {
+            let Some(log) = self.followed.get_mut(&id) else { continue };
+            let Some(metadata) = log.file.as_ref().and_then(|file| file.metadata().ok()) else {
+                self.retire(id);
+                continue;
+            };
+            let stamp = Stamp::of(&metadata);
+            if log.stamp != Some(stamp) {
+                log.stamp = Some(stamp);
+                log.quiet_scans = 0;
+                self.check(id);
+                continue;
+            }
+            log.quiet_scans += 1;
+            let is_deleted = std::os::unix::fs::MetadataExt::nlink(&metadata) == 0;
+            if is_deleted && !log.queued && log.quiet_scans > self.quiet_scans_max {
+                self.retire(id);
+            }
+        }
+    }
+
+    /// A file that holds no followed log.
+    fn meet(&mut self, key: FileKey, found: Found) -> io::Result<()> {
+        let stamp = Stamp::of(&found.metadata);
+        let name = file_name(&found.path);
+        let is_rotated = base_name(&name) != name;
+        let is_gz_begun =
+            stamp.size < GZ_BYTES_MIN && found.path.extension().is_some_and(|extension| extension == "gz");
+        if (is_rotated && stamp.size == 0) || is_gz_begun || self.is_still_pending(key, stamp, &found) {
+            return Ok(());
+        }
+        let content = match Content::open(&found.path) {
+            Ok(content) if FileKey::of(&content.metadata) == key => content,
+            // It was renamed or deleted since it was listed: the next scan sees where it went.
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let stamp = content.stamp();
+        match self.settle_stranger(key, found, content) {
+            Err(error) if is_unfinished(&error) => {
+                self.pending.insert(key, Pending { stamp, why: Why::Unfinished });
+                Ok(())
+            }
+            settled => settled,
+        }
+    }
+
+    fn is_still_pending(&mut self, key: FileKey, stamp: Stamp, found: &Found) -> bool {
+        match self.pending.get(&key) {
+            Some(pending) if pending.stamp == stamp => match pending.why {
+                Why::Held { by, .. } => self.followed.contains_key(&by),
+                Why::Unfinished => {
+                    let what = "is not a whole gzip file: still being written, or damaged (`gzip -t` tells); \
+                                it is read once it is whole";
+                    let path = found.path.to_string_lossy().into_owned();
+                    self.problems.push(Problem { source: found.source, path, what: what.to_owned() });
+                    true
+                }
+            },
+            Some(_) | None => false,
+        }
+    }
+
+    fn settle_stranger(&mut self, key: FileKey, found: Found, content: Content) -> io::Result<()> {
+        if let Some((id, survey)) = self.recognise(key, &content)? {
+            self.go_on(id, found, content, &survey)?;
+            self.pending.remove(&key);
+            return Ok(());
+        }
+        let (verdict, survey) = judge(&found.path, &content, self.followed.values_mut(), self.past.iter())?;
+        let before = self.pending.remove(&key);
+        match verdict {
+            Verdict::Copy(id) => self.go_on(id, found, content, &survey)?,
+            Verdict::Held { by, common } => {
+                self.pending.insert(key, Pending { stamp: content.stamp(), why: Why::Held { by, common } });
+            }
+            Verdict::Fork(common) => self.begin(found, content, &survey, Some(common))?,
+            Verdict::Wait => {}
+            Verdict::New => {
+                let parted = match before {
+                    Some(Pending { why: Why::Held { common, .. }, .. }) => common,
+                    Some(Pending { why: Why::Unfinished, .. }) | None => None,
+                };
+                self.begin(found, content, &survey, parted)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The log that this very file held when it was last seen, if its content still is that log's.
+    fn recognise(&self, key: FileKey, content: &Content) -> io::Result<Option<(LogId, Survey)>> {
+        for known in self.past.of_file(key) {
+            if let Some(survey) = goes_on(known, content)? {
+                return Ok(Some((known.mark.id, survey)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Follow a log whose file was gone, in the file that has turned up.
+    fn go_on(&mut self, id: LogId, found: Found, content: Content, survey: &Survey) -> io::Result<()> {
+        let Some(known) = self.past.take(id) else { return Ok(()) };
+        let (resume, has_anchor) = (known.resume, known.mark.anchor.len > 0);
+        let mut log = Log::new(known, place(found), content, survey);
+        if !has_anchor || resume < log.known().mark.offset {
+            // What precedes the place to resume at was not kept; from here on it is.
+            if let Err(error) = log.take_anchor() {
+                self.past.add(log.known());
+                return Err(error);
+            }
+        }
+        self.follow(log);
+        Ok(())
+    }
+
+    /// Follow a log that was never seen.
+    fn begin(&mut self, found: Found, content: Content, survey: &Survey, common: Option<Common>) -> io::Result<()> {
+        let key = FileKey::of(&content.metadata);
+        let head = Fingerprint::of(&content.head()?);
+        let id = LogId::new(key, &head, |id| self.followed.contains_key(&id) || self.past.contains(id));
+        let from = match common {
+            Some(common) => common,
+            None if self.starts_at_end(&found) => last_line_end(&content, survey)?,
+            None => Common { offset: 0, head, anchor: Fingerprint::default() },
+        };
+        let mark = LogMark {
+            id,
+            path: String::new(),
+            device: key.device,
+            inode: key.inode,
+            born_ns: key.born_ns,
+            head: from.head,
+            offset: from.offset,
+            anchor: from.anchor,
+            format: None,
+        };
+        self.follow(Log::new(Known { resume: mark.offset, mark }, place(found), content, survey));
+        Ok(())
+    }
+
+    /// `start = "end"` is for logs that were there before daycap. A log that turns up later is read whole, and so is one
+    /// whose earlier generations are known: it took their place while daycap was not running.
+    fn starts_at_end(&self, found: &Found) -> bool {
+        self.is_first_scan
+            && self.sources[found.source].start == Start::End
+            && !self.known_bases.contains(&base_path(&found.path))
+    }
+
+    fn follow(&mut self, log: Log) {
+        let id = log.mark.id;
+        let has_unread = log.has_unread();
+        self.files.insert(log.mark.file(), id);
+        self.followed.insert(id, log);
+        self.note_opened();
+        if has_unread {
+            self.enqueue(id);
+        }
+    }
+
+    /// The file was truncated: what was read of it stays known as a past log, and its present content is another,
+    /// read from its first byte.
+    pub(super) fn begin_again(&mut self, id: LogId) {
+        let Some(log) = self.followed.get(&id) else { return };
+        let (source, path) = (log.source, log.path.clone());
+        let content = log.file.as_ref().and_then(|file| {
+            let file = file.try_clone().ok()?;
+            let metadata = file.metadata().ok()?;
+            let is_gz = gz::is_gz(&file).ok()?;
+            Some(Content { file, metadata, is_gz })
+        });
+        self.retire(id);
+        let Some(content) = content else { return };
+        let found = Found { source, path, metadata: content.metadata.clone(), rotated: false };
+        let started = content.survey(&[]).and_then(|survey| self.begin(found, content, &survey, None));
+        if let Err(error) = started {
+            // The next scan meets the file as a stranger.
+            tracing::debug!(%error, "a truncated log could not be read again at once");
+        }
+    }
+
+    /// Let go of a log's file, and keep its mark.
+    fn retire(&mut self, id: LogId) {
+        let known = self.drop_log(id).map(|log| log.known());
+        // Of a log that was never read there is nothing to know again.
+        if let Some(known) = known.filter(|known| known.mark.offset > 0) {
+            self.past.add(known);
+        }
+    }
+
+    fn drop_log(&mut self, id: LogId) -> Option<Log> {
+        let log = self.followed.remove(&id)?;
+        self.files.remove(&log.mark.file());
+        Some(log)
+    }
+
+    fn make_room_after(&mut self, error: &io::Error) {
+        if error.raw_os_error() == Some(TOO_MANY_OPEN_FILES) {
+            self.open_files_max = (self.open_files_max / 2).max(1);
+            self.close_idle();
+        }
+    }
+
+    pub(super) fn note_opened(&mut self) {
+        self.opened += 1;
+        if self.opened > self.open_files_max {
+            self.close_idle();
+        }
+    }
+
+    /// Close the files that were not read for longest, down to three quarters of the bound so that this is rare. Those
+    /// that could not be opened again by their path go last.
+    fn close_idle(&mut self) {
+        let mut open: Vec<_> = self.followed.values_mut().filter(|log| log.file.is_some()).collect();
+        self.opened = open.len();
+        if open.len() <= self.open_files_max {
+            return;
+        }
+        open.sort_by_key(|log| (!log.seen, log.last_turn));
+        let excess = open.len() - self.open_files_max * 3 / 4;
+        for log in open.into_iter().take(excess) {
+            log.close();
+            self.opened -= 1;
+        }
+    }
+}
+
+/// The survey of a file that still holds what is known of a log.
+fn goes_on(known: &Known, content: &Content) -> io::Result<Option<Survey>> {
+    let mark = &known.mark;
+    if !mark.head.begins(&content.head()?) {
+        return Ok(None);
+    }
+    let is_whole_archive = content.is_gz && known.resume == mark.offset && gz::is_length(&content.file, mark.offset)?;
+    if is_whole_archive {
+        // Unpacking years of archives only to find nothing new in them would make every start slow.
+        return Ok(Some(Survey { len: mark.offset, windows: Vec::new(), end: mark.anchor }));
+    }
+    let survey = content.survey(&[mark.offset])?;
+    let is_same = match survey.windows[0] {
+        Some(window) => mark.anchor.len == 0 || window == mark.anchor,
+        // Shorter than what was read once: only good if that is to be read again anyway.
+        None => known.resume < mark.offset && known.resume <= survey.len,
+    };
+    Ok(is_same.then_some(survey))
+}
+
+/// Where the last whole line ends.
+fn last_line_end(content: &Content, survey: &Survey) -> io::Result<Common> {
+    let mut offset = survey.len;
+    if !content.is_gz {
+        let mut block = Vec::new();
+        while offset > 0 {
+            let start = offset.saturating_sub(SEARCH_BYTES);
+            // At most the search block.
+            fill(&content.file, start, (offset - start) as usize, &mut block)?;
+            if let Some(last) = memrchr(b'\n', &block) {
+                offset = start + last as u64 + 1;
+                break;
+            }
+            offset = start;
+        }
+    }
+    let anchor = if content.is_gz { survey.end } else { content::window(&content.file, offset)?.unwrap_or_default() };
+    let mut head = content.head()?;
+    if offset > 0 {
+        head.truncate(usize::try_from(offset).unwrap_or(HEAD_BYTES_MAX));
+    }
+    Ok(Common { offset, head: Fingerprint::of(&head), anchor })
+}
+
+fn place(found: Found) -> Place {
+    let default_service = Arc::from(default_service(&found.path));
+    Place { source: found.source, path: found.path, default_service }
+}
+
+/// The path that a log and its rotated generations share.
+pub(super) fn base_path(path: &Path) -> PathBuf {
+    path.with_file_name(base_name(&file_name(path)))
+}

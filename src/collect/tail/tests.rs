@@ -1,0 +1,906 @@
+//! Every line once: real files in a fresh directory, lines that are all different, and a ledger of what was written
+//! that must equal what was read, line by line.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::symlink;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::collect::Start;
+use crate::collect::log::FileKey;
+
+/// A directory with logs, a tail over them, and both ledgers.
+struct World {
+    directory: TempDir,
+    sources: Vec<Source>,
+    tail: Tail,
+    chunk_bytes: usize,
+    next_line: u64,
+    written: Vec<String>,
+    read: Vec<String>,
+    pieces: Vec<Piece>,
+}
+
+fn found_json(_: &[u8]) -> Detection {
+    Detection::Found(Format::Json)
+}
+
+fn source(directory: &TempDir, patterns: &[&str]) -> Source {
+    let paths: Vec<_> = patterns.iter().map(|pattern| format!("{}/{pattern}", directory.path().display())).collect();
+    let reading = Reading { format: None, service: None, key: None, api: None, zone: chrono_tz::UTC };
+    Source { name: paths[0].clone(), paths, reading, start: Start::Beginning }
+}
+
+impl World {
+    fn new(patterns: &[&str]) -> World {
+        let directory = TempDir::new().unwrap();
+        let sources = vec![source(&directory, patterns)];
+        World::with(directory, sources)
+    }
+
+    fn with(directory: TempDir, sources: Vec<Source>) -> World {
+        let mut world = World {
+            directory,
+            tail: Tail::new(sources.clone(), Vec::new()),
+            sources,
+            chunk_bytes: CHUNK_BYTES,
+            next_line: 0,
+            written: Vec::new(),
+            read: Vec::new(),
+            pieces: Vec::new(),
+        };
+        world.set_up();
+        world
+    }
+
+    fn set_up(&mut self) {
+        self.tail.chunk_bytes = self.chunk_bytes;
+        self.tail.detect = found_json;
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn append(&self, name: &str, text: &str) {
+        let mut file = OpenOptions::new().create(true).append(true).open(self.path(name)).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// The next line that was never written before.
+    fn fresh_line(&mut self) -> String {
+        self.next_line += 1;
+        let line = format!("line {:06} {}\n", self.next_line, "x".repeat((self.next_line % 40) as usize));
+        self.written.push(line.clone());
+        line
+    }
+
+    fn write(&mut self, name: &str, lines: usize) {
+        let text: String = (0..lines).map(|_| self.fresh_line()).collect();
+        self.append(name, &text);
+    }
+
+    fn write_to(&mut self, file: &mut File, lines: usize) {
+        let text: String = (0..lines).map(|_| self.fresh_line()).collect();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    fn rename(&self, from: &str, to: &str) {
+        fs::rename(self.path(from), self.path(to)).unwrap();
+    }
+
+    fn copy(&self, from: &str, to: &str) {
+        fs::copy(self.path(from), self.path(to)).unwrap();
+    }
+
+    fn delete(&self, name: &str) {
+        fs::remove_file(self.path(name)).unwrap();
+    }
+
+    fn truncate(&self, name: &str) {
+        OpenOptions::new().write(true).open(self.path(name)).unwrap().set_len(0).unwrap();
+    }
+
+    fn packed(&self, name: &str) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&fs::read(self.path(name)).unwrap()).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// As `gzip NAME` does.
+    fn gzip(&self, name: &str) {
+        fs::write(self.path(&format!("{name}.gz")), self.packed(name)).unwrap();
+        self.delete(name);
+    }
+
+    /// One scan, and all there is to read.
+    fn look(&mut self) {
+        self.tail.scan();
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        let mut buffer = Vec::new();
+        while let Some(piece) = self.tail.next_chunk(&mut buffer) {
+            assert!(buffer.ends_with(b"\n"));
+            assert!(piece.reading.format.is_some());
+            let text = String::from_utf8(buffer.clone()).unwrap();
+            self.read.extend(text.split_inclusive('\n').map(str::to_owned));
+            self.pieces.push(piece);
+        }
+        assert!(buffer.is_empty());
+    }
+
+    /// Stop, and start from what a state file would hold.
+    fn restart(&mut self) {
+        let state = serde_json::to_string(&self.tail.marks().into_values().collect::<Vec<_>>()).unwrap();
+        let marks: Vec<LogMark> = serde_json::from_str(&state).unwrap();
+        let known = marks.into_iter().map(|mark| Known { resume: mark.offset, mark }).collect();
+        self.tail = Tail::new(self.sources.clone(), known);
+        self.set_up();
+    }
+
+    fn restart_and_look(&mut self) {
+        self.restart();
+        self.look();
+    }
+
+    #[track_caller]
+    fn assert_each_line_once(&self) {
+        let sorted = |lines: &[String]| {
+            let mut lines = lines.to_vec();
+            lines.sort();
+            lines
+        };
+        assert_eq!(sorted(&self.read), sorted(&self.written));
+    }
+
+    #[track_caller]
+    fn look_finds_each_line_once(&mut self) {
+        self.look();
+        self.assert_each_line_once();
+        self.look();
+        self.assert_each_line_once();
+        self.restart_and_look();
+        self.look();
+        self.assert_each_line_once();
+    }
+
+    fn problems(&self) -> Vec<String> {
+        self.tail.problems().into_iter().map(|problem| problem.what).collect()
+    }
+}
+
+#[test]
+fn lines_are_read_once_as_they_come() {
+    let mut world = World::new(&["*.log"]);
+    world.write("a.log", 3);
+    world.look();
+    world.assert_each_line_once();
+    world.write("a.log", 2);
+    world.write("b.log", 2);
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn a_partial_line_waits_for_its_end() {
+    let mut world = World::new(&["a.log"]);
+    let line = world.fresh_line();
+    let (begin, end) = line.split_at(7);
+    world.append("a.log", begin);
+    world.look();
+    assert!(world.read.is_empty());
+    world.restart_and_look();
+    assert!(world.read.is_empty());
+    world.append("a.log", end);
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn a_log_that_was_empty_at_first_is_read_from_its_first_byte() {
+    let mut world = World::new(&["a.log"]);
+    world.append("a.log", "");
+    world.look();
+    world.restart_and_look();
+    world.write("a.log", 2);
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn the_old_writer_of_a_renamed_log_is_still_heard() {
+    let mut world = World::new(&["app.log"]);
+    world.write("app.log", 3);
+    world.look();
+    let mut old = OpenOptions::new().append(true).open(world.path("app.log")).unwrap();
+    world.write_to(&mut old, 1);
+    world.rename("app.log", "app.log.1");
+    world.write_to(&mut old, 1);
+    world.write("app.log", 2);
+    world.look();
+    world.assert_each_line_once();
+    world.write_to(&mut old, 1);
+    world.write("app.log", 1);
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn a_log_renamed_out_of_sight_is_still_heard() {
+    let mut world = World::new(&["app.log"]);
+    world.write("app.log", 3);
+    world.look();
+    let mut old = OpenOptions::new().append(true).open(world.path("app.log")).unwrap();
+    world.rename("app.log", "elsewhere");
+    world.write_to(&mut old, 2);
+    world.write("app.log", 2);
+    world.look();
+    world.write_to(&mut old, 2);
+    world.look();
+    world.assert_each_line_once();
+}
+
+#[test]
+fn a_rename_while_stopped_keeps_the_unread_rest() {
+    let mut world = World::new(&["app.log"]);
+    world.write("app.log", 3);
+    world.look();
+    world.write("app.log", 2);
+    world.rename("app.log", "app.log.1");
+    world.write("app.log", 2);
+    world.restart();
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn two_rotations_between_two_scans_lose_nothing() {
+    let mut world = World::new(&["app.log"]);
+    world.write("app.log", 3);
+    world.look();
+    world.write("app.log", 1);
+    world.rename("app.log", "app.log.1");
+    world.write("app.log", 4);
+    world.rename("app.log.1", "app.log.2");
+    world.rename("app.log", "app.log.1");
+    world.write("app.log", 2);
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn a_rotation_chain_counts_each_line_once() {
+    let mut world = World::new(&["app.log*"]);
+    for round in 0..6 {
+        world.write("app.log", 3 + round);
+        if round % 2 == 0 {
+            world.look();
+        }
+        for number in (1..=round).rev() {
+            world.rename(&format!("app.log.{number}"), &format!("app.log.{}", number + 1));
+        }
+        world.rename("app.log", "app.log.1");
+        if round == 3 {
+            world.restart();
+        }
+    }
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn a_rename_back_is_no_new_log() {
+    let mut world = World::new(&["app.log"]);
+    world.write("app.log", 3);
+    world.look();
+    world.rename("app.log", "app.log.1");
+    world.look();
+    world.rename("app.log.1", "app.log");
+    world.write("app.log", 1);
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn a_truncated_log_is_read_from_its_start() {
+    let mut world = World::new(&["app.log"]);
+    world.write("app.log", 30);
+    world.look();
+    world.truncate("app.log");
+    world.write("app.log", 2);
+    world.look_finds_each_line_once();
+    let marks = world.tail.marks();
+    assert_eq!(marks.len(), 2, "both generations stay known: {marks:?}");
+}
+
+#[test]
+fn a_log_truncated_and_grown_past_its_mark_is_read_from_its_start() {
+    let mut world = World::new(&["app.log"]);
+    world.write("app.log", 3);
+    world.look();
+    world.truncate("app.log");
+    world.write("app.log", 30);
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn a_truncation_while_stopped_is_seen() {
+    let mut world = World::new(&["app.log"]);
+    world.write("app.log", 3);
+    world.look();
+    world.restart();
+    world.truncate("app.log");
+    world.write("app.log", 30);
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn a_copy_of_a_read_log_counts_nothing() {
+    for lines in [2, 100] {
+        let mut world = World::new(&["app.log"]);
+        world.write("app.log", lines);
+        world.look();
+        world.copy("app.log", "app.log.1");
+        world.truncate("app.log");
+        world.write("app.log", 2);
+        world.look_finds_each_line_once();
+    }
+}
+
+#[test]
+fn a_copy_seen_before_the_truncation_counts_nothing() {
+    let mut world = World::new(&["app.log"]);
+    world.write("app.log", 100);
+    world.look();
+    world.copy("app.log", "app.log.1");
+    world.look();
+    world.assert_each_line_once();
+    world.truncate("app.log");
+    world.look();
+    world.write("app.log", 2);
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn a_copy_seen_while_it_grows_counts_nothing() {
+    let mut world = World::new(&["app.log"]);
+    world.write("app.log", 200);
+    world.look();
+    let content = fs::read(world.path("app.log")).unwrap();
+    for len in [0, 1500, 4000, content.len()] {
+        fs::write(world.path("app.log.1"), &content[..len]).unwrap();
+        world.look();
+        world.assert_each_line_once();
+    }
+    world.truncate("app.log");
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn the_unread_rest_of_a_truncated_log_is_read_from_its_copy() {
+    for lines in [2, 100] {
+        for restart in [false, true] {
+            let mut world = World::new(&["app.log"]);
+            world.write("app.log", lines);
+            world.look();
+            world.write("app.log", lines);
+            world.copy("app.log", "app.log.1");
+            world.truncate("app.log");
+            world.write("app.log", 2);
+            if restart {
+                world.restart();
+            }
+            world.look_finds_each_line_once();
+        }
+    }
+}
+
+#[test]
+fn a_deleted_log_is_read_to_its_end_and_let_go() {
+    let mut world = World::new(&["app.log"]);
+    world.tail.quiet_scans_max = 2;
+    world.write("app.log", 3);
+    world.look();
+    let mut writer = OpenOptions::new().append(true).open(world.path("app.log")).unwrap();
+    world.write_to(&mut writer, 2);
+    world.delete("app.log");
+    world.look();
+    world.assert_each_line_once();
+    world.write_to(&mut writer, 1);
+    world.look();
+    world.assert_each_line_once();
+    for _ in 0..3 {
+        world.look();
+    }
+    assert_eq!(world.tail.progress()[0].logs, 0);
+    assert_eq!(world.tail.marks().len(), 1, "its mark is kept, to know its archives by");
+}
+
+#[test]
+fn a_log_deleted_and_made_anew_is_another_log() {
+    let mut world = World::new(&["app.log"]);
+    world.write("app.log", 3);
+    world.look();
+    world.delete("app.log");
+    world.write("app.log", 10);
+    world.look();
+    world.delete("app.log");
+    world.restart();
+    world.write("app.log", 10);
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn the_gz_of_a_read_log_adds_nothing() {
+    for lines in [2, 300] {
+        for restart in [false, true] {
+            let mut world = World::new(&["app.log"]);
+            world.tail.quiet_scans_max = 0;
+            world.write("app.log", lines);
+            world.look();
+            world.rename("app.log", "app.log.1");
+            world.gzip("app.log.1");
+            world.write("app.log", 1);
+            if restart {
+                world.restart();
+            }
+            world.look();
+            world.look();
+            world.look_finds_each_line_once();
+        }
+    }
+}
+
+#[test]
+fn the_gz_of_a_half_read_log_gives_the_rest() {
+    for lines in [2, 300] {
+        let mut world = World::new(&["app.log"]);
+        world.write("app.log", lines);
+        world.look();
+        world.write("app.log", lines);
+        world.rename("app.log", "app.log.1");
+        world.gzip("app.log.1");
+        world.write("app.log", 1);
+        world.restart();
+        world.look_finds_each_line_once();
+    }
+}
+
+#[test]
+fn a_gz_never_seen_before_is_read_whole_and_once() {
+    let mut world = World::new(&["app.log"]);
+    world.chunk_bytes = 100;
+    world.set_up();
+    world.write("app.log.2", 300);
+    world.gzip("app.log.2");
+    world.write("app.log", 3);
+    world.look();
+    world.assert_each_line_once();
+    world.rename("app.log.2.gz", "app.log.3.gz");
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn a_gz_is_left_until_it_is_whole() {
+    let mut world = World::new(&["app.log"]);
+    world.write("app.log.1", 300);
+    let packed = world.packed("app.log.1");
+    world.delete("app.log.1");
+    for len in [0, 5, 30, packed.len() - 1] {
+        fs::write(world.path("app.log.1.gz"), &packed[..len]).unwrap();
+        world.look();
+        assert!(world.read.is_empty(), "{len} bytes");
+    }
+    world.look();
+    assert!(world.problems().iter().any(|what| what.starts_with("is not a whole gzip file")), "{:?}", world.problems());
+    fs::write(world.path("app.log.1.gz"), &packed).unwrap();
+    world.look_finds_each_line_once();
+    assert!(world.problems().is_empty());
+}
+
+#[test]
+fn a_gz_beside_the_log_it_was_made_from_adds_nothing() {
+    let mut world = World::new(&["app.log"]);
+    world.write("app.log.1", 300);
+    fs::write(world.path("app.log.1.gz"), world.packed("app.log.1")).unwrap();
+    world.look();
+    world.assert_each_line_once();
+    world.tail.quiet_scans_max = 0;
+    world.delete("app.log.1");
+    world.look();
+    world.look();
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn logs_with_the_same_head_are_not_mixed_up() {
+    let mut world = World::new(&["*.log"]);
+    let banner = "# the same banner in each log\n".repeat(60);
+    for name in ["a.log", "b.log", "c.log"] {
+        world.append(name, &banner);
+        world.written.extend(banner.split_inclusive('\n').map(str::to_owned));
+        world.write(name, 5);
+    }
+    world.look();
+    world.assert_each_line_once();
+    world.write("b.log", 5);
+    world.rename("c.log", "c.log.1");
+    world.write("c.log", 1);
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn short_logs_that_begin_alike_are_not_mixed_up() {
+    let mut world = World::new(&["*.log"]);
+    for name in ["a.log", "b.log"] {
+        world.append(name, "started\n");
+        world.written.push("started\n".to_owned());
+        world.look();
+    }
+    world.assert_each_line_once();
+    world.write("a.log", 1);
+    world.write("b.log", 1);
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn a_copy_that_goes_its_own_way_counts_from_there() {
+    let mut world = World::new(&["*.log"]);
+    world.write("a.log", 100);
+    world.look();
+    world.copy("a.log", "b.log");
+    world.look();
+    world.assert_each_line_once();
+    world.write("b.log", 2);
+    world.look();
+    world.write("a.log", 2);
+    world.write("b.log", 2);
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn one_file_under_many_names_is_one_log() {
+    let directory = TempDir::new().unwrap();
+    let sources = vec![source(&directory, &["*.log", "a.*"]), source(&directory, &["*"])];
+    let mut world = World::with(directory, sources);
+    world.write("a.log", 3);
+    fs::hard_link(world.path("a.log"), world.path("b.log")).unwrap();
+    symlink(world.path("a.log"), world.path("c.log")).unwrap();
+    world.look();
+    assert_eq!(world.tail.progress()[0].logs, 1);
+    assert_eq!(world.tail.progress()[1].logs, 0);
+    world.write("b.log", 1);
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn a_swapped_symlink_leads_to_the_new_log_and_the_old_is_drained() {
+    let mut world = World::new(&["links/*.log"]);
+    fs::create_dir(world.path("links")).unwrap();
+    world.write("0.log", 3);
+    symlink(world.path("0.log"), world.path("links/web.log")).unwrap();
+    world.look();
+    world.write("0.log", 2);
+    world.delete("links/web.log");
+    world.write("1.log", 2);
+    symlink(world.path("1.log"), world.path("links/web.log")).unwrap();
+    world.look();
+    world.assert_each_line_once();
+}
+
+#[test]
+fn new_directories_and_files_are_picked_up() {
+    let mut world = World::new(&["*/app.log"]);
+    world.look();
+    assert!(world.problems()[0].starts_with("waiting: nothing matches yet"));
+    fs::create_dir(world.path("web")).unwrap();
+    world.write("web/app.log", 2);
+    world.look_finds_each_line_once();
+    assert!(world.problems().is_empty());
+    assert!(world.tail.directories().contains(&world.path("web")));
+}
+
+#[test]
+fn a_log_that_cannot_be_looked_at_is_told_and_read_later() {
+    // Tests may run as root, whom no permission stops; a loop of links stops anyone.
+    let mut world = World::new(&["app.log"]);
+    symlink(world.path("app.log"), world.path("app.log")).unwrap();
+    world.look();
+    assert!(world.problems()[0].starts_with("cannot be looked at"), "{:?}", world.problems());
+    world.delete("app.log");
+    world.write("app.log", 2);
+    world.look_finds_each_line_once();
+    assert!(world.problems().is_empty());
+}
+
+#[test]
+fn an_over_long_line_counts_once_cut_short() {
+    for name in ["app.log", "app.log.1"] {
+        let mut world = World::new(&["app.log"]);
+        world.chunk_bytes = 128;
+        world.set_up();
+        world.write(name, 3);
+        let long = "y".repeat(300_000);
+        world.append(name, &long);
+        world.look();
+        world.append(name, "\n");
+        world.written.push(format!("{}\n", "y".repeat(127)));
+        world.write(name, 3);
+        if name != "app.log" {
+            world.gzip(name);
+            world.restart();
+        }
+        world.look_finds_each_line_once();
+        let longest = world.pieces.iter().max_by_key(|piece| piece.chunk.end - piece.chunk.start).unwrap();
+        assert_eq!(longest.chunk.end - longest.chunk.start, 300_001);
+    }
+}
+
+#[test]
+fn a_busy_log_leaves_turns_to_others() {
+    let mut world = World::new(&["*.log"]);
+    world.chunk_bytes = 64;
+    world.set_up();
+    world.write("busy.log", 100);
+    world.write("idle.log", 1);
+    world.look();
+    let idle = world.pieces.iter().position(|piece| &*piece.default_service == "idle").unwrap();
+    assert!(idle <= 1, "read {idle}th");
+}
+
+#[test]
+fn the_file_name_is_the_default_service() {
+    let mut world = World::new(&["*.log"]);
+    world.write("orders.api.log", 1);
+    world.write("orders.api.log.1", 1);
+    world.look();
+    assert_eq!(world.pieces.len(), 2);
+    assert!(world.pieces.iter().all(|piece| &*piece.default_service == "orders"));
+    assert_eq!(world.pieces[0].reading, world.pieces[1].reading);
+}
+
+#[test]
+fn start_at_the_end_skips_what_was_there_and_nothing_later() {
+    let directory = TempDir::new().unwrap();
+    let sources = vec![Source { start: Start::End, ..source(&directory, &["*.log"]) }];
+    let mut world = World::with(directory, sources);
+    world.write("a.log", 100);
+    world.written.clear();
+    let line = world.fresh_line();
+    world.append("a.log", &line[..5]);
+    world.look();
+    assert!(world.read.is_empty());
+    world.append("a.log", &line[5..]);
+    world.write("a.log", 1);
+    world.write("b.log", 2);
+    world.look();
+    world.assert_each_line_once();
+    // While stopped, the log is rotated: its rest and its successor are read whole.
+    world.write("a.log", 1);
+    world.rename("a.log", "a.log.1");
+    world.write("a.log", 2);
+    world.restart();
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn lost_state_reads_again_from_where_it_says() {
+    let mut world = World::new(&["app.log"]);
+    world.write("app.log", 100);
+    world.look();
+    let marks: Vec<_> = world.tail.marks().into_values().collect();
+    let first: u64 = world.written.iter().take(40).map(|line| line.len() as u64).sum();
+    for rotated in [false, true] {
+        if rotated {
+            world.rename("app.log", "app.log.1");
+            world.gzip("app.log.1");
+        }
+        let known = marks.iter().map(|mark| Known { mark: mark.clone(), resume: first }).collect();
+        world.tail = Tail::new(world.sources.clone(), known);
+        world.set_up();
+        assert_eq!(world.tail.marks()[&marks[0].id].offset, first, "lines to be read again are not claimed as read");
+        world.read.clear();
+        world.look();
+        assert_eq!(world.read, world.written[40..]);
+        assert!(world.pieces.iter().all(|piece| piece.log == marks[0].id));
+    }
+}
+
+#[test]
+fn a_mark_kept_unseen_through_lost_state_still_leads_to_its_log() {
+    let mut world = World::new(&["app.log"]);
+    world.write("app.log", 100);
+    world.look();
+    let mark = world.tail.marks().into_values().next().unwrap();
+    let first: u64 = world.written.iter().take(40).map(|line| line.len() as u64).sum();
+    world.tail = Tail::new(world.sources.clone(), vec![Known { mark, resume: first }]);
+    // Stopped again before the first scan: the mark it leaves has no anchor.
+    world.restart();
+    world.read.clear();
+    world.look();
+    assert_eq!(world.read, world.written[40..]);
+}
+
+#[test]
+fn an_unknown_format_is_told_and_nothing_is_lost() {
+    fn by_first_byte(head: &[u8]) -> Detection {
+        match head.first() {
+            None => Detection::Empty,
+            Some(b'l') => Detection::Found(Format::Combined),
+            Some(_) => Detection::Unknown("looks like noise".to_owned()),
+        }
+    }
+    let mut world = World::new(&["app.log"]);
+    world.tail.detect = by_first_byte;
+    world.append("app.log", "?");
+    world.look();
+    assert!(world.problems().is_empty(), "no whole line yet");
+    world.append("app.log", "\n");
+    world.written.push("?\n".to_owned());
+    world.look();
+    assert!(world.problems()[0].starts_with("looks like noise"), "{:?}", world.problems());
+    assert!(world.read.is_empty());
+    assert_eq!(world.tail.progress()[0].lag_bytes, 2);
+    // Later lines may tell what the first do not.
+    world.write("app.log", 5000);
+    world.look();
+    world.assert_each_line_once();
+    assert!(world.problems().is_empty());
+    assert_eq!(world.tail.marks().values().next().unwrap().format, Some(Format::Combined));
+}
+
+#[test]
+fn more_logs_than_may_be_open_are_all_followed() {
+    let mut world = World::new(&["*.log"]);
+    world.tail.open_files_max = 4;
+    for round in 0..3 {
+        for log in 0..20 {
+            world.write(&format!("{log}.log"), 1 + round);
+        }
+        world.look();
+        assert!(world.tail.followed.values().filter(|log| log.file.is_some()).count() <= 4);
+        world.assert_each_line_once();
+    }
+    world.rename("3.log", "3.log.1");
+    world.write("3.log", 1);
+    world.look_finds_each_line_once();
+}
+
+#[test]
+fn a_mark_names_the_file_that_holds_the_log() {
+    let mut world = World::new(&["app.log"]);
+    world.write("app.log", 3);
+    world.look();
+    world.rename("app.log", "app.log.1");
+    world.look();
+    let marks = world.tail.marks();
+    let mark = marks.values().next().unwrap();
+    assert_eq!(mark.file(), FileKey::of(&fs::metadata(world.path("app.log.1")).unwrap()));
+    assert!(mark.path.ends_with("app.log.1"));
+    assert_eq!(mark.offset, fs::metadata(world.path("app.log.1")).unwrap().len());
+}
+
+/// What may happen to a log and its archives without destroying a line.
+#[derive(Clone, Debug)]
+enum Act {
+    Write(usize),
+    BeginLine,
+    Rename,
+    CopyTruncate,
+    /// The writer still has the renamed file open.
+    WriteToRotated,
+    Gzip(usize),
+    Scan,
+    Look,
+    Restart,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        5 => (1usize..60).prop_map(Act::Write),
+        1 => Just(Act::BeginLine),
+        2 => Just(Act::Rename),
+        2 => Just(Act::CopyTruncate),
+        1 => Just(Act::WriteToRotated),
+        2 => (1usize..4).prop_map(Act::Gzip),
+        1 => Just(Act::Scan),
+        4 => Just(Act::Look),
+        2 => Just(Act::Restart),
+    ]
+}
+
+impl World {
+    fn exists(&self, name: &str) -> bool {
+        self.path(name).exists()
+    }
+
+    /// Make room for a new `.1`.
+    fn shift(&self) {
+        for number in (1..40).rev() {
+            for suffix in ["", ".gz"] {
+                let from = format!("app.log.{number}{suffix}");
+                if self.exists(&from) {
+                    self.rename(&from, &format!("app.log.{}{suffix}", number + 1));
+                }
+            }
+        }
+    }
+
+    fn perform(&mut self, act: &Act, begun: &mut Option<String>) {
+        match act {
+            Act::Write(lines) => {
+                if let Some(rest) = begun.take() {
+                    self.append("app.log", &rest);
+                }
+                self.write("app.log", *lines);
+            }
+            Act::BeginLine if begun.is_none() => {
+                let line = self.fresh_line();
+                self.append("app.log", &line[..6]);
+                *begun = Some(line[6..].to_owned());
+            }
+            // A line begun is finished first: its two halves in two files would be another story.
+            Act::Rename if begun.is_none() && self.exists("app.log") => {
+                self.shift();
+                self.rename("app.log", "app.log.1");
+            }
+            Act::CopyTruncate if begun.is_none() && self.exists("app.log") => {
+                self.shift();
+                self.copy("app.log", "app.log.1");
+                self.truncate("app.log");
+            }
+            Act::WriteToRotated if self.exists("app.log.1") => self.write("app.log.1", 2),
+            Act::Gzip(number) if self.exists(&format!("app.log.{number}")) => self.gzip(&format!("app.log.{number}")),
+            Act::Scan => self.tail.scan(),
+            Act::Look => self.look(),
+            Act::Restart => self.restart(),
+            Act::BeginLine | Act::Rename | Act::CopyTruncate | Act::WriteToRotated | Act::Gzip(_) => {}
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_history_without_destruction_loses_or_doubles_a_line(
+        acts in proptest::collection::vec(act(), 1..30),
+        chunk_bytes in prop_oneof![Just(64usize), Just(1000), Just(CHUNK_BYTES)],
+    ) {
+        let mut world = World::new(&["app.log"]);
+        world.chunk_bytes = chunk_bytes;
+        world.set_up();
+        let mut begun = None;
+        for act in &acts {
+            world.perform(act, &mut begun);
+        }
+        world.perform(&Act::Write(1), &mut begun);
+        world.tail.quiet_scans_max = 0;
+        for _ in 0..5 {
+            world.look();
+        }
+        world.assert_each_line_once();
+        world.restart_and_look();
+        world.look();
+        world.assert_each_line_once();
+    }
+
+    #[test]
+    fn any_chunk_size_reads_the_same_lines(
+        lines in proptest::collection::vec("[a-z ]{0,40}", 0..60),
+        chunk_bytes in 16usize..64,
+        writes in 1usize..6,
+    ) {
+        let mut world = World::new(&["app.log"]);
+        world.chunk_bytes = chunk_bytes;
+        world.set_up();
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        for part in text.as_bytes().chunks(text.len() / writes + 1) {
+            world.append("app.log", std::str::from_utf8(part).unwrap());
+            world.look();
+        }
+        world.written = lines.iter().map(|line| format!("{}\n", &line[..line.len().min(if line.len() < chunk_bytes { line.len() } else { chunk_bytes - 1 })])).collect();
+        prop_assert_eq!(&world.read, &world.written);
+        let marks: Vec<_> = world.tail.marks().into_values().map(|mark| mark.offset).collect();
+        prop_assert!(text.is_empty() || marks == [text.len() as u64]);
+    }
+}

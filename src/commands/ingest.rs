@@ -1,0 +1,116 @@
+//! `daycap ingest`: the daemon's own pipeline, to the end of what is there, once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Done, Failure, Outcome, Terms, bare, configured, take_state, tell, zone};
+use crate::cli::Ingest;
+use crate::collect::{Reading, Source, Start};
+use crate::commit;
+use crate::config::Config;
+use crate::engine::{Effect, Event, Now};
+use crate::resume::{Resumed, resume};
+
+pub fn ingest(asked: Ingest, terms: &Terms) -> Done {
+    let config = Arc::new(settle(asked, terms)?);
+    let _lock = take_state(&config.state_dir)?;
+    let resumed = resume(&config, terms.version, (terms.wall)())?;
+    if let Some(warning) = &resumed.warning {
+        tell(warning);
+    }
+    if let Some(aside) = crate::state::set_bad_aside(&config.state_dir)? {
+        tell(&format!("the bad state is kept as {}", aside.display()));
+    }
+    let mut run = Run { resumed, config, wall: terms.wall, started: Instant::now(), saved: None };
+    run.to_the_end()
+}
+
+/// The configured sources lend their reading to the logs they match; the rest is read as it says itself.
+fn settle(asked: Ingest, terms: &Terms) -> Result<Config, Failure> {
+    let surroundings = (terms.surroundings)();
+    let mut config = configured(&asked.place, &surroundings)?.unwrap_or_else(|| bare(&asked.place, &surroundings));
+    let own = Source {
+        name: "ingest".to_owned(),
+        paths: Vec::new(),
+        reading: Reading::unsettled(zone(&asked.tz)?),
+        start: Start::Beginning,
+    };
+    let mut sources: Vec<Source> = config.sources.iter().cloned().chain([own]).collect();
+    let patterns: Vec<Vec<String>> = sources.iter_mut().map(|source| std::mem::take(&mut source.paths)).collect();
+    for log in asked.logs {
+        let of = patterns.iter().position(|patterns| patterns.iter().any(|pattern| matches(pattern, &log)));
+        let index = of.unwrap_or(sources.len() - 1);
+        sources[index].start = Start::Beginning;
+        sources[index].paths.push(log);
+    }
+    sources.retain(|source| !source.paths.is_empty());
+    config.sources = sources;
+    config.quotas.clear();
+    Ok(config)
+}
+
+fn matches(pattern: &str, log: &str) -> bool {
+    let absolute = std::path::absolute(log).unwrap_or_else(|_| log.into());
+    globset::Glob::new(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(absolute))
+}
+
+struct Run {
+    resumed: Resumed,
+    config: Arc<Config>,
+    wall: fn() -> chrono::DateTime<chrono::Utc>,
+    started: Instant,
+    saved: Option<bool>,
+}
+
+impl Run {
+    fn to_the_end(&mut self) -> Done {
+        let mut look = true;
+        let (mut lines, mut problems) = (crate::collect::request::Lines::default(), Vec::new());
+        let mut unread: u64;
+        loop {
+            let harvest = self.resumed.harvester.pass(std::mem::replace(&mut look, false));
+            harvest.lines.values().for_each(|more| lines.add(more));
+            problems.clone_from(&harvest.problems);
+            unread = harvest.progress.iter().map(|progress| progress.lag_bytes).sum::<u64>();
+            let caught_up = harvest.caught_up;
+            self.apply(Event::Harvested(Box::new(harvest)));
+            if caught_up {
+                break;
+            }
+        }
+        self.apply(Event::Stop);
+        tell(&format!("{} requests counted, {} lines skipped, {} rejected", lines.counted, lines.skipped, lines.rejected()));
+        if unread > 0 {
+            tell(&format!("{unread} bytes are not counted yet: they wait for the end of their line"));
+        }
+        if self.saved != Some(true) {
+            return Err(Failure::Failed(anyhow::anyhow!("the counts could not be saved; nothing is lost: run it again")));
+        }
+        match problems.first() {
+            Some(problem) => Err(Failure::Failed(anyhow::anyhow!("{}: {}", problem.path, problem.what))),
+            None => Ok(Outcome::Done),
+        }
+    }
+
+    fn apply(&mut self, event: Event) {
+        let now = Now { wall: (self.wall)(), uptime: self.started.elapsed() };
+        for effect in self.resumed.engine.apply(now, event) {
+            self.perform(effect);
+        }
+    }
+
+    /// Of the daemon's effects, only what concerns the ledger; alerts, summaries and metrics are the daemon's.
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Commit(commit) => {
+                let begun = Instant::now();
+                let committed = commit::perform(*commit, &self.resumed.ledger, &self.config.state_dir);
+                let took: Duration = begun.elapsed();
+                self.apply(Event::Committed(Box::new(committed), took));
+            }
+            Effect::End { saved } => self.saved = Some(saved),
+            Effect::Say(_, text) => tell(&text),
+            Effect::Publish(_) | Effect::Deliver(_) | Effect::Summarise(_) | Effect::Forget(_) => {}
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Counts and marks become durable: first each changed day's file, then `state.json`. A crash between any
+//! two steps neither loses nor doubles a line, since each day file says itself which lines it holds.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::collect::log::LogMark;
+use crate::count::ledger::Ledger;
+use crate::count::tally::Tally;
+use crate::day::Day;
+use crate::state::{self, State};
+
+/// All that a commit writes. Made by the engine, performed by the shell, and given back.
+pub struct Commit {
+    pub tally: Tally,
+    /// For each changed day, the marks of the logs that gave it lines.
+    pub marks: BTreeMap<Day, Vec<LogMark>>,
+    pub state: State,
+}
+
+/// What became of a commit.
+pub struct Committed {
+    /// What could not be written; it belongs back into the next commit.
+    pub left: Commit,
+    /// The first failure. `None`: everything is on disk, the state too.
+    pub error: Option<String>,
+}
+
+/// Write it. Days written before a failure stay written, and are not given back.
+pub fn perform(mut commit: Commit, ledger: &Ledger, state_dir: &Path) -> Committed {
+    let done = ledger.commit(&commit.tally, &commit.marks, &BTreeMap::new());
+    let written = done.written.into_iter().collect();
+    commit.tally.take_days(&written);
+    commit.marks.retain(|day, _| !written.contains(day));
+    let error = match done.failed {
+        Some((day, error)) => Some(format!("cannot write the ledger's day {day}: {error:#}")),
+        // The state's marks cover every day, so it is written only after all of them.
+        None => state::save(state_dir, &commit.state).err().map(|error| format!("cannot save the state: {error:#}")),
+    };
+    Committed { left: commit, error }
+}

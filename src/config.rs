@@ -1,0 +1,418 @@
+//! The TOML file becomes a [`Config`] that cannot be wrong; every error names the key, the value and
+//! the remedy. This file never opens anything and never reads the environment: [`Surroundings`] tells it.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use serde::Deserialize;
+
+use crate::collect::{Format, Reading, Source, Start};
+use crate::day;
+use crate::publish::deliver::{Kind, Notifier};
+use crate::quota::{Column, Match, Quota, Window};
+
+/// What `daycap run` needs to know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub state_dir: PathBuf,
+    pub host: String,
+    pub commit_interval: Duration,
+    /// How many days of ledger are kept.
+    pub keep_days: u32,
+    /// Where `/metrics` and the API are served.
+    pub listen: SocketAddr,
+    pub sources: Vec<Source>,
+    pub quotas: Vec<Quota>,
+    pub notifiers: Vec<Notifier>,
+}
+
+impl Config {
+    /// Whose calendar days the daily summaries are: the first quota's.
+    pub fn summary_zone(&self) -> Tz {
+        self.quotas.first().map_or(Tz::UTC, |quota| quota.window.zone())
+    }
+}
+
+/// What the process's environment says where the configuration is silent.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// `$STATE_DIRECTORY`, as systemd sets it.
+    pub state_directory: Option<PathBuf>,
+    /// `$XDG_STATE_HOME`.
+    pub xdg_state_home: Option<PathBuf>,
+    pub home: Option<PathBuf>,
+    pub is_root: bool,
+    pub hostname: String,
+}
+
+impl Surroundings {
+    /// The state directory where none is configured.
+    pub fn state_dir(&self) -> PathBuf {
+        if let Some(directory) = &self.state_directory {
+            return directory.clone();
+        }
+        let xdg = self.xdg_state_home.clone().or_else(|| self.home.as_ref().map(|home| home.join(".local/state")));
+        match xdg {
+            Some(folder) if !self.is_root => folder.join("daycap"),
+            _ => PathBuf::from("/var/lib/daycap"),
+        }
+    }
+}
+
+pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9640);
+const COMMIT_INTERVAL_DEFAULT: Duration = Duration::from_secs(10);
+/// Two years and two months: a report can compare a month with the same month of two years before.
+const KEEP_DAYS_DEFAULT: u32 = 800;
+const NOTIFY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+
+/// The configuration of `daycap run LOG... --limit N`: one source, at most one quota.
+pub fn ad_hoc(logs: Vec<String>, limit: Option<NonZeroU64>, zone: Tz, surroundings: &Surroundings) -> Config {
+    let quotas = limit.map(|limit| Quota {
+        name: "default".to_owned(),
+        limit,
+        window: Window::Day(zone),
+        matching: Match::default(),
+    });
+    let sources = if logs.is_empty() { Vec::new() } else { vec![source_of(logs, Reading::unsettled(zone))] };
+    Config {
+        state_dir: surroundings.state_dir(),
+        host: surroundings.hostname.clone(),
+        commit_interval: COMMIT_INTERVAL_DEFAULT,
+        keep_days: KEEP_DAYS_DEFAULT,
+        listen: LISTEN_DEFAULT,
+        sources,
+        quotas: quotas.into_iter().collect(),
+        notifiers: Vec::new(),
+    }
+}
+
+fn source_of(paths: Vec<String>, reading: Reading) -> Source {
+    Source { name: paths[0].clone(), paths, reading, start: Start::Beginning }
+}
+
+impl Reading {
+    /// Everything as the log itself says.
+    pub fn unsettled(zone: Tz) -> Reading {
+        Reading { format: None, service: None, key: None, api: None, zone }
+    }
+}
+
+/// Read a configuration's text. `path` is only for messages.
+pub fn parse(text: &str, path: &Path, surroundings: &Surroundings) -> Result<Config, String> {
+    let raw: Raw = toml::from_str(text).map_err(|error| explain_toml(&error, text, path))?;
+    settle(raw, surroundings).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    #[serde(default)]
+    state: RawState,
+    #[serde(default)]
+    http: RawHttp,
+    #[serde(default)]
+    source: Vec<RawSource>,
+    #[serde(default)]
+    quota: Vec<RawQuota>,
+    #[serde(default)]
+    notify: Vec<RawNotify>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawState {
+    dir: Option<PathBuf>,
+    host: Option<String>,
+    commit_interval: Option<String>,
+    keep: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHttp {
+    listen: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSource {
+    name: Option<String>,
+    path: OneOrMany,
+    #[serde(default)]
+    format: Option<String>,
+    service: Option<String>,
+    key: Option<String>,
+    api: Option<String>,
+    tz: Option<String>,
+    start: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawQuota {
+    name: String,
+    limit: i64,
+    window: Option<String>,
+    tz: Option<String>,
+    #[serde(default, rename = "match")]
+    matching: toml::Table,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawNotify {
+    name: Option<String>,
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    command: Vec<String>,
+    timeout: Option<String>,
+}
+
+/// toml's own message says where; an unknown key also gets the nearest right one.
+fn explain_toml(error: &toml::de::Error, text: &str, path: &Path) -> String {
+    let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+    let place = format!("{}:{line}", path.display());
+    let message = error.message();
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    match (message.starts_with("unknown field"), quoted.next()) {
+        (true, Some(unknown)) => match nearest(unknown, quoted) {
+            Some(right) => format!("{place}: unknown key {unknown:?}; did you mean {right:?}?"),
+            None => format!("{place}: unknown key {unknown:?}"),
+        },
+        _ => format!("{place}: {message}"),
+    }
+}
+
+/// The candidate most like `word`.
+pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = |candidate: &str| strsim::jaro_winkler(word, candidate);
+    candidates.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
+}
+
+fn settle(raw: Raw, surroundings: &Surroundings) -> Result<Config, String> {
+    let config = Config {
+        state_dir: raw.state.dir.unwrap_or_else(|| surroundings.state_dir()),
+        host: raw.state.host.unwrap_or_else(|| surroundings.hostname.clone()),
+        commit_interval: duration("state.commit_interval", raw.state.commit_interval.as_deref())?
+            .unwrap_or(COMMIT_INTERVAL_DEFAULT),
+        keep_days: keep_days(raw.state.keep.as_deref())?,
+        listen: listen(raw.http.listen.as_deref())?,
+        sources: raw.source.into_iter().map(settle_source).collect::<Result<_, _>>()?,
+        quotas: raw.quota.into_iter().map(settle_quota).collect::<Result<_, _>>()?,
+        notifiers: raw.notify.into_iter().map(settle_notifier).collect::<Result<_, _>>()?,
+    };
+    refuse_doubles("source", config.sources.iter().map(|source| source.name.as_str()))?;
+    refuse_doubles("quota", config.quotas.iter().map(|quota| quota.name.as_str()))?;
+    refuse_doubles("notify", config.notifiers.iter().map(|notifier| notifier.name.as_str()))?;
+    Ok(config)
+}
+
+fn refuse_doubles<'a>(table: &str, names: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let mut seen = std::collections::BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(format!("two [[{table}]] are named {name:?}; give each a name of its own"));
+        }
+    }
+    Ok(())
+}
+
+fn duration(key: &str, text: Option<&str>) -> Result<Option<Duration>, String> {
+    let Some(text) = text else { return Ok(None) };
+    match humantime::parse_duration(text) {
+        Ok(duration) if !duration.is_zero() => Ok(Some(duration)),
+        Ok(_) => Err(format!("{key} is {text:?}; it must be longer than nothing")),
+        Err(_) => Err(format!("{key} is {text:?}; write a duration as \"10s\", \"5m\" or \"2h\"")),
+    }
+}
+
+fn keep_days(text: Option<&str>) -> Result<u32, String> {
+    let Some(text) = text else { return Ok(KEEP_DAYS_DEFAULT) };
+    let days = text.strip_suffix('d').and_then(|days| days.parse().ok()).filter(|days| *days > 0);
+    days.ok_or_else(|| format!("state.keep is {text:?}; write whole days as \"800d\", at least \"1d\""))
+}
+
+fn listen(text: Option<&str>) -> Result<SocketAddr, String> {
+    let Some(text) = text else { return Ok(LISTEN_DEFAULT) };
+    text.parse().map_err(|_| format!("http.listen is {text:?}; write an address and a port, as \"{LISTEN_DEFAULT}\""))
+}
+
+fn settle_source(raw: RawSource) -> Result<Source, String> {
+    let paths = match raw.path {
+        OneOrMany::One(path) => vec![path],
+        OneOrMany::Many(paths) => paths,
+    };
+    let Some(first) = paths.first() else {
+        return Err("source: path is empty; name at least one file or pattern".to_owned());
+    };
+    let name = raw.name.unwrap_or_else(|| first.clone());
+    let within = |error: String| format!("source {name:?}: {error}");
+    for path in &paths {
+        globset::Glob::new(path).map_err(|error| within(format!("path {path:?} is not a pattern: {}", error.kind())))?;
+    }
+    let reading = Reading {
+        format: format(raw.format.as_deref()).map_err(within)?,
+        service: raw.service.map(Arc::from),
+        key: raw.key.map(Arc::from),
+        api: raw.api.map(Arc::from),
+        zone: zone(raw.tz.as_deref()).map_err(within)?,
+    };
+    let start = start(raw.start.as_deref()).map_err(within)?;
+    Ok(Source { name, paths, reading, start })
+}
+
+fn format(text: Option<&str>) -> Result<Option<Format>, String> {
+    match text {
+        None | Some("auto") => Ok(None),
+        Some("json") => Ok(Some(Format::Json)),
+        Some("combined") => Ok(Some(Format::Combined)),
+        Some(other) => Err(format!("format is {other:?}; the formats are auto, json, combined")),
+    }
+}
+
+fn start(text: Option<&str>) -> Result<Start, String> {
+    match text {
+        None | Some("beginning") => Ok(Start::Beginning),
+        Some("end") => Ok(Start::End),
+        Some(other) => Err(format!("start is {other:?}; it is \"beginning\" or \"end\"")),
+    }
+}
+
+fn zone(text: Option<&str>) -> Result<Tz, String> {
+    text.map_or(Ok(Tz::UTC), |name| day::parse_zone(name).map_err(|error| format!("tz: {error}")))
+}
+
+fn settle_quota(raw: RawQuota) -> Result<Quota, String> {
+    let name = raw.name;
+    let within = |error: String| format!("quota {name:?}: {error}");
+    let limit = u64::try_from(raw.limit).ok().and_then(NonZeroU64::new);
+    let limit = limit.ok_or_else(|| within(format!("limit is {}; it must be at least 1", raw.limit)))?;
+    let zone = zone(raw.tz.as_deref()).map_err(within)?;
+    let window = match raw.window.as_deref() {
+        None | Some("day") => Window::Day(zone),
+        Some(other) => return Err(within(format!("window is {other:?}; the only window so far is \"day\""))),
+    };
+    let matching = settle_match(&raw.matching).map_err(within)?;
+    Ok(Quota { name, limit, window, matching })
+}
+
+fn settle_match(table: &toml::Table) -> Result<Match, String> {
+    let pair = |(key, value): (&String, &toml::Value)| -> Result<(Column, String), String> {
+        let column = key.parse().map_err(|error| format!("match: {error}"))?;
+        match value {
+            toml::Value::String(text) => Ok((column, text.clone())),
+            toml::Value::Integer(number) => Ok((column, number.to_string())),
+            other => Err(format!("match: {key} is {other}; write a text or a whole number")),
+        }
+    };
+    table.iter().map(pair).collect::<Result<_, _>>().map(Match)
+}
+
+fn settle_notifier(raw: RawNotify) -> Result<Notifier, String> {
+    let name = raw.name.unwrap_or_else(|| raw.kind.clone());
+    let within = |error: String| format!("notify {name:?}: {error}");
+    if raw.kind != "exec" {
+        return Err(within(format!("type is {:?}; the only type so far is \"exec\"", raw.kind)));
+    }
+    if raw.command.is_empty() {
+        return Err(within("command is empty; write it as [\"/path/to/program\", \"argument\"]".to_owned()));
+    }
+    let timeout = duration("timeout", raw.timeout.as_deref()).map_err(within)?.unwrap_or(NOTIFY_TIMEOUT_DEFAULT);
+    Ok(Notifier { name, kind: Kind::Exec(raw.command), timeout })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(text: &str, expected: Expect) {
+        let surroundings = Surroundings { hostname: "app-1".to_owned(), ..Surroundings::default() };
+        match parse(text, Path::new("daycap.toml"), &surroundings) {
+            Ok(config) => expected.assert_debug_eq(&config),
+            Err(error) => expected.assert_eq(&error),
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_answered_with_the_nearest_right_one() {
+        check("[state]\ncomit_interval = \"3s\"\n", expect![[r#"daycap.toml:2: unknown key "comit_interval"; did you mean "commit_interval"?"#]]);
+        check("[[sorce]]\npath = \"a\"\n", expect![[r#"daycap.toml:1: unknown key "sorce"; did you mean "source"?"#]]);
+        check(
+            "[[quota]]\nname = \"prod\"\nlimt = 4\n",
+            expect![[r#"daycap.toml:3: unknown key "limt"; did you mean "limit"?"#]],
+        );
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_its_key_and_the_remedy() {
+        check("[[quota]]\nname = \"prod\"\nlimit = 0\n", expect![[r#"daycap.toml: quota "prod": limit is 0; it must be at least 1"#]]);
+        check(
+            "[[quota]]\nname = \"prod\"\nlimit = 5\ntz = \"Europe/Berln\"\n",
+            expect![[r#"daycap.toml: quota "prod": tz: "Europe/Berln" is not an IANA time zone; did you mean "Europe/Berlin"?"#]],
+        );
+        check(
+            "[[quota]]\nname = \"prod\"\nlimit = 5\nmatch = { servce = \"a\" }\n",
+            expect![[r#"daycap.toml: quota "prod": match: "servce" is not a column; the columns are host, service, key, api, method, operation, status"#]],
+        );
+        check(
+            "[state]\ncommit_interval = \"soon\"\n",
+            expect![[r#"daycap.toml: state.commit_interval is "soon"; write a duration as "10s", "5m" or "2h""#]],
+        );
+        check(
+            "[http]\nlisten = \"9640\"\n",
+            expect![[r#"daycap.toml: http.listen is "9640"; write an address and a port, as "127.0.0.1:9640""#]],
+        );
+        check(
+            "[[source]]\npath = \"a\"\nformat = \"jsn\"\n",
+            expect![[r#"daycap.toml: source "a": format is "jsn"; the formats are auto, json, combined"#]],
+        );
+        check(
+            "[[source]]\npath = \"a[\"\n",
+            expect![[r#"daycap.toml: source "a[": path "a[" is not a pattern: unclosed character class; missing ']'"#]],
+        );
+        check("[[source]]\npath = \"a\"\n[[source]]\npath = \"a\"\n", expect![[r#"daycap.toml: two [[source]] are named "a"; give each a name of its own"#]]);
+    }
+
+    #[test]
+    fn an_empty_configuration_is_the_defaults() {
+        check(
+            "",
+            expect![[r#"
+                Config {
+                    state_dir: "/var/lib/daycap",
+                    host: "app-1",
+                    commit_interval: 10s,
+                    keep_days: 800,
+                    listen: 127.0.0.1:9640,
+                    sources: [],
+                    quotas: [],
+                    notifiers: [],
+                }
+            "#]],
+        );
+    }
+
+    #[test]
+    fn the_state_directory_is_systemds_else_the_users_else_the_systems() {
+        let home = Some(PathBuf::from("/h"));
+        let user = Surroundings { home: home.clone(), ..Surroundings::default() };
+        assert_eq!(user.state_dir(), Path::new("/h/.local/state/daycap"));
+        let root = Surroundings { home, is_root: true, ..Surroundings::default() };
+        assert_eq!(root.state_dir(), Path::new("/var/lib/daycap"));
+        let service = Surroundings { state_directory: Some("/s".into()), ..root };
+        assert_eq!(service.state_dir(), Path::new("/s"));
+    }
+}

@@ -1,0 +1,391 @@
+//! The shell around the engine: wait, read, apply, perform. The only loop and the only `select!`.
+//! Nothing is decided here; what to do is the engine's answer to each event.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use sd_notify::NotifyState;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::collect::watch::Watch;
+use crate::commit::{self, Committed};
+use crate::config::Config;
+use crate::count::ledger::Ledger;
+use crate::day::Day;
+use crate::engine::{Effect, Engine, Event, Now, Severity};
+use crate::harvest::{Harvest, Harvester};
+use crate::publish::alert::Alert;
+use crate::publish::deliver::{Kind, Notifier, exec};
+use crate::publish::snapshot::Snapshot;
+use crate::publish::{status, web};
+use crate::resume::{Resumed, resume};
+use crate::{state, summarise};
+
+/// Logs are looked at this often; hints only make it sooner.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// A busy writer's hints are gathered for this long.
+const HINT_REST: Duration = Duration::from_millis(100);
+/// How long the end waits for deliveries under way.
+const DELIVERY_GRACE: Duration = Duration::from_millis(500);
+
+/// What the outside gives the daemon.
+pub struct Outside {
+    pub version: &'static str,
+    pub wall: fn() -> DateTime<Utc>,
+    /// Reads the configuration again, for SIGHUP.
+    pub reload: Box<dyn Fn() -> Result<Config, String>>,
+}
+
+/// Run until SIGTERM or SIGINT; whether everything counted was saved.
+pub async fn run(config: Config, outside: Outside) -> anyhow::Result<bool> {
+    let mut signals = Signals::new()?;
+    let mut config = Arc::new(config);
+    let mut server = Server::start(config.listen, &config, &outside).await?;
+    loop {
+        let session = Session::open(config.clone(), &outside, server.snapshots.clone())?;
+        match session.run(&mut signals).await? {
+            Ending::Stopped { saved } => {
+                server.stop().await?;
+                return Ok(saved);
+            }
+            Ending::Reloaded(new) => {
+                if new.listen != config.listen {
+                    server.stop().await?;
+                    server = Server::start(new.listen, &new, &outside).await?;
+                }
+                config = new;
+            }
+        }
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Signals> {
+        let of = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Signals {
+            terminate: of(SignalKind::terminate())?,
+            interrupt: of(SignalKind::interrupt())?,
+            hangup: of(SignalKind::hangup())?,
+        })
+    }
+}
+
+/// The HTTP server; it outlives a reload unless its address changes.
+struct Server {
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    async fn start(address: SocketAddr, config: &Config, outside: &Outside) -> anyhow::Result<Server> {
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("cannot listen on {address}; is another daycap running? give another address with http.listen or --listen")
+        })?;
+        tracing::info!("metrics at http://{}/metrics", listener.local_addr()?);
+        let empty = Arc::new(Snapshot::starting(outside.version, &config.host, (outside.wall)()));
+        let (snapshots, receiver) = watch::channel(empty);
+        let (stop, stopped) = oneshot::channel::<()>();
+        // Ends when `stop` is used or dropped: either way the daemon is done with it.
+        let shutdown = async { drop(stopped.await) };
+        let serving = tokio::spawn(web::serve(listener, web::router(receiver, outside.wall), shutdown));
+        Ok(Server { snapshots, stop, serving })
+    }
+
+    async fn stop(self) -> anyhow::Result<()> {
+        drop(self.stop);
+        self.serving.await?.context("the HTTP server failed")
+    }
+}
+
+enum Ending {
+    Stopped { saved: bool },
+    Reloaded(Arc<Config>),
+}
+
+/// What the loop woke up for.
+enum Wake {
+    /// It is time to read the logs.
+    Look,
+    Done(Job),
+    Stop,
+    Reload,
+}
+
+/// Work that has ended, elsewhere than in the loop.
+enum Job {
+    Harvest(Harvester, Box<Harvest>),
+    Commit(Box<Committed>, Duration),
+    Delivery { notifier: String, error: Option<String> },
+    Summary(Day, Option<String>),
+    Forgotten(anyhow::Result<Vec<Day>>),
+}
+
+/// One configuration's run.
+struct Session<'a> {
+    config: Arc<Config>,
+    outside: &'a Outside,
+    engine: Engine,
+    /// `None` while a pass is running.
+    harvester: Option<Harvester>,
+    ledger: Arc<Ledger>,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    jobs: JoinSet<Job>,
+    deliveries: usize,
+    watch: Watch,
+    watched: BTreeSet<PathBuf>,
+    hint: Arc<Notify>,
+    started: Instant,
+    /// When the last pass ended, and whether it left something to read.
+    last_pass: Option<(Instant, bool)>,
+    last_look: Option<Instant>,
+    said_status: bool,
+    /// The way out: with the configuration to come back with, or without.
+    ending: Option<Option<Arc<Config>>>,
+    ended: Option<bool>,
+}
+
+impl<'a> Session<'a> {
+    fn open(config: Arc<Config>, outside: &'a Outside, snapshots: watch::Sender<Arc<Snapshot>>) -> anyhow::Result<Self> {
+        let Resumed { engine, harvester, ledger, warning } = resume(&config, outside.version, (outside.wall)())?;
+        if let Some(warning) = warning {
+            tracing::warn!("{warning}");
+        }
+        if let Some(aside) = state::set_bad_aside(&config.state_dir)? {
+            tracing::warn!("the bad state is kept as {}", aside.display());
+        }
+        let hint = Arc::new(Notify::new());
+        let wake = hint.clone();
+        Ok(Session {
+            engine,
+            harvester: Some(harvester),
+            ledger: Arc::new(ledger),
+            snapshots,
+            jobs: JoinSet::new(),
+            deliveries: 0,
+            watch: Watch::new(move || wake.notify_one()),
+            watched: BTreeSet::new(),
+            hint,
+            started: Instant::now(),
+            last_pass: None,
+            last_look: None,
+            said_status: false,
+            ending: None,
+            ended: None,
+            config,
+            outside,
+        })
+    }
+
+    async fn run(mut self, signals: &mut Signals) -> anyhow::Result<Ending> {
+        // A long catch-up is work, not start-up: systemd is not kept waiting for it.
+        tell_systemd(&[NotifyState::Ready]);
+        loop {
+            let may_look = self.harvester.is_some() && self.ending.is_none();
+            let wake = tokio::select! {
+                Some(job) = self.jobs.join_next() => Wake::Done(job.context("a job panicked")?),
+                () = time_to_look(self.last_pass, &self.hint), if may_look => Wake::Look,
+                _ = signals.terminate.recv() => Wake::Stop,
+                _ = signals.interrupt.recv() => Wake::Stop,
+                _ = signals.hangup.recv() => Wake::Reload,
+            };
+            self.handle(wake);
+            if let Some(saved) = self.ended {
+                self.cut_deliveries().await;
+                return Ok(match self.ending.take().flatten() {
+                    Some(config) => Ending::Reloaded(config),
+                    None => Ending::Stopped { saved },
+                });
+            }
+        }
+    }
+
+    fn handle(&mut self, wake: Wake) {
+        match wake {
+            Wake::Look => self.look(),
+            Wake::Done(job) => self.done(job),
+            Wake::Stop => self.leave(None),
+            Wake::Reload => match (self.outside.reload)() {
+                Ok(new) if new.state_dir == self.config.state_dir => self.leave(Some(Arc::new(new))),
+                Ok(_) => tracing::error!("state.dir cannot change while running; the old configuration stays: restart daycap"),
+                Err(error) => tracing::error!("{error}; the old configuration stays"),
+            },
+        }
+    }
+
+    fn look(&mut self) {
+        let Some(mut harvester) = self.harvester.take() else { return };
+        let look = self.last_look.is_none_or(|last| last.elapsed() >= LOOK_INTERVAL);
+        if look {
+            self.last_look = Some(Instant::now());
+        }
+        self.jobs.spawn_blocking(move || {
+            let harvest = Box::new(harvester.pass(look));
+            Job::Harvest(harvester, harvest)
+        });
+    }
+
+    fn done(&mut self, job: Job) {
+        match job {
+            Job::Harvest(harvester, harvest) => self.harvested(harvester, harvest),
+            Job::Commit(committed, took) => self.apply(Event::Committed(committed, took)),
+            Job::Delivery { notifier, error } => {
+                self.deliveries -= 1;
+                self.apply(Event::Delivered { notifier, error });
+            }
+            Job::Summary(day, error) => self.apply(Event::Summarised(day, error)),
+            Job::Forgotten(Ok(days)) if days.is_empty() => {}
+            Job::Forgotten(Ok(days)) => tracing::info!("removed {} ledger days older than state.keep", days.len()),
+            Job::Forgotten(Err(error)) => tracing::warn!("cannot remove old ledger days: {error:#}"),
+        }
+    }
+
+    /// The watchdog is fed here and nowhere else: a daemon that no longer reads is not alive.
+    fn harvested(&mut self, harvester: Harvester, harvest: Box<Harvest>) {
+        self.harvester = Some(harvester);
+        self.last_pass = Some((Instant::now(), !harvest.caught_up));
+        if harvest.directories != self.watched {
+            self.watched.clone_from(&harvest.directories);
+            if let Some(trouble) = self.watch.watch_dirs(&self.watched) {
+                tracing::warn!("{trouble}");
+            }
+        }
+        tell_systemd(&[NotifyState::Watchdog]);
+        let caught_up = harvest.caught_up;
+        self.apply(Event::Harvested(harvest));
+        if caught_up && !self.said_status {
+            self.say_status();
+        }
+        if self.ending.is_some() {
+            self.apply(Event::Stop);
+        }
+    }
+
+    fn say_status(&mut self) {
+        self.said_status = true;
+        for quota in &self.snapshots.borrow().quotas {
+            tracing::info!("{}: {}", quota.name, status::one_line(quota));
+        }
+    }
+
+    /// Begin to end: at once when no pass is running, else when it is done.
+    fn leave(&mut self, new: Option<Arc<Config>>) {
+        match &new {
+            Some(_) => match NotifyState::monotonic_usec_now() {
+                Ok(monotonic) => tell_systemd(&[NotifyState::Reloading, monotonic]),
+                Err(_) => tell_systemd(&[NotifyState::Reloading]),
+            },
+            None => tell_systemd(&[NotifyState::Stopping]),
+        }
+        let first = self.ending.is_none();
+        self.ending = Some(new);
+        if first && self.harvester.is_some() {
+            self.apply(Event::Stop);
+        }
+    }
+
+    fn apply(&mut self, event: Event) {
+        let now = Now { wall: (self.outside.wall)(), uptime: self.started.elapsed() };
+        for effect in self.engine.apply(now, event) {
+            self.perform(effect);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Commit(commit) => {
+                let (ledger, dir) = (self.ledger.clone(), self.config.state_dir.clone());
+                self.jobs.spawn_blocking(move || {
+                    let begun = Instant::now();
+                    let committed = commit::perform(*commit, &ledger, &dir);
+                    Job::Commit(Box::new(committed), begun.elapsed())
+                });
+            }
+            Effect::Publish(snapshot) => self.publish(snapshot),
+            Effect::Deliver(alert) => self.deliver(&alert),
+            Effect::Summarise(day) => {
+                let (ledger, config) = (self.ledger.clone(), self.config.clone());
+                self.jobs.spawn_blocking(move || {
+                    let error = summarise::day(&ledger, &config, day).err();
+                    Job::Summary(day, error.map(|error| format!("{error:#}")))
+                });
+            }
+            Effect::Forget(before) => {
+                let ledger = self.ledger.clone();
+                self.jobs.spawn_blocking(move || Job::Forgotten(ledger.remove_before(before)));
+            }
+            Effect::Say(severity, text) => say(severity, &text),
+            Effect::End { saved } => self.ended = Some(saved),
+        }
+    }
+
+    fn publish(&self, snapshot: Arc<Snapshot>) {
+        let line: Vec<_> = snapshot.quotas.iter().map(status::one_line).collect();
+        tell_systemd(&[NotifyState::Status(&line.join(" | "))]);
+        self.snapshots.send_replace(snapshot);
+    }
+
+    /// To the journal at once, and to each notifier beside the loop: a slow one never delays counting.
+    fn deliver(&mut self, alert: &Alert) {
+        tracing::warn!(quota = alert.quota, level = alert.level.name(), "{}", alert.message);
+        for notifier in &self.config.notifiers {
+            self.deliveries += 1;
+            self.jobs.spawn(deliver_one(notifier.clone(), alert.clone()));
+        }
+    }
+
+    async fn cut_deliveries(&mut self) {
+        let deadline = Instant::now() + DELIVERY_GRACE;
+        while self.deliveries > 0 {
+            match timeout_at(deadline, self.jobs.join_next()).await {
+                Ok(Some(Ok(job))) => self.done(job),
+                Ok(_) => return,
+                Err(_) => return tracing::error!("{} deliveries of alerts were cut off by the end", self.deliveries),
+            }
+        }
+    }
+}
+
+async fn deliver_one(notifier: Notifier, alert: Alert) -> Job {
+    let Kind::Exec(command) = &notifier.kind;
+    let delivered = exec::deliver(&alert, command, notifier.timeout).await;
+    Job::Delivery { notifier: notifier.name, error: delivered.err().map(|error| error.to_string()) }
+}
+
+/// At once after a pass that left something; else when a hint comes, at the latest after [`LOOK_INTERVAL`].
+async fn time_to_look(last_pass: Option<(Instant, bool)>, hint: &Notify) {
+    let Some((ended, false)) = last_pass else { return };
+    sleep_until(ended + HINT_REST).await;
+    // Whether a hint or the interval's end comes first, it is time.
+    let _ = timeout_at(ended + LOOK_INTERVAL, hint.notified()).await;
+}
+
+fn tell_systemd(states: &[NotifyState]) {
+    // Without systemd there is no socket and nothing is sent; with it, a failure is systemd's to notice.
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!("cannot tell systemd: {error}");
+    }
+}
+
+fn say(severity: Severity, text: &str) {
+    match severity {
+        Severity::Error => tracing::error!("{text}"),
+        Severity::Warn => tracing::warn!("{text}"),
+        Severity::Info => tracing::info!("{text}"),
+    }
+}

@@ -1,0 +1,406 @@
+//! The core: `apply(now, Event) -> Vec<Effect>`. It owns all mutable state of a run; the shell around it
+//! waits, reads and writes. This file never touches a file, a socket or a clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::collect::log::{LogId, LogMark};
+use crate::collect::request::{Lines, Series};
+use crate::collect::tail::{Problem, SourceProgress};
+use crate::commit::{Commit, Committed};
+use crate::config::Config;
+use crate::count::tally::Tally;
+use crate::day::{Day, Minute};
+use crate::harvest::Harvest;
+use crate::publish::alert::{self, Alert};
+use crate::publish::snapshot::{CommitStatus, RequestLabels, Snapshot, SourceStatus};
+use crate::state::State;
+use crate::usage::{Incomplete, Usage};
+
+/// The two clocks: what time it is for people, and how long this process runs, which never jumps.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    pub wall: DateTime<Utc>,
+    pub uptime: Duration,
+}
+
+/// What can happen to the engine.
+pub enum Event {
+    Harvested(Box<Harvest>),
+    /// A commit ended after this long.
+    Committed(Box<Committed>, Duration),
+    /// Some time has passed.
+    Tick,
+    /// An alert reached a notifier, or finally did not.
+    Delivered { notifier: String, error: Option<String> },
+    /// A day's summary is written, or could not be.
+    Summarised(Day, Option<String>),
+    /// End: commit what there is, then say [`Effect::End`].
+    Stop,
+}
+
+/// What the shell is to do.
+pub enum Effect {
+    Commit(Box<Commit>),
+    Publish(Arc<Snapshot>),
+    Deliver(Alert),
+    Summarise(Day),
+    /// Remove ledger days before this one.
+    Forget(Day),
+    Say(Severity, String),
+    /// Nothing is left to do. `false`: counts could not be saved.
+    End { saved: bool },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    Error,
+    Warn,
+    Info,
+}
+
+/// Committing takes at most this share of the time: after a commit that took 1 s, the next waits 20 s.
+const COMMIT_SHARE: u32 = 20;
+/// A summary that could not be written is tried again after this long.
+const SUMMARY_RETRY: Duration = Duration::from_secs(60);
+/// Distinct (service, key, operation, class) that the request counter keeps; the rest are `(other)`.
+const REQUEST_LABELS_MAX: usize = 20_000;
+/// Snapshots of a quiet daemon are made anew this often, for the forecast moves with the clock.
+const PUBLISH_INTERVAL: Duration = Duration::from_secs(10);
+
+pub struct Engine {
+    config: Arc<Config>,
+    version: &'static str,
+    tally: Tally,
+    marks: BTreeMap<LogId, LogMark>,
+    /// Days with lines that are not committed, and the logs that gave them.
+    touched: BTreeMap<Day, BTreeSet<LogId>>,
+    usages: Vec<Usage>,
+    incomplete: Incomplete,
+    sources: Vec<SourceSeen>,
+    /// Of all sources ever known, configured now or not.
+    last_request: BTreeMap<String, Minute>,
+    problems: Vec<Problem>,
+    alerts: alert::Memory,
+    requests: Arc<BTreeMap<RequestLabels, u64>>,
+    notifications: BTreeMap<(String, &'static str), u64>,
+    commit: CommitStatus,
+    committing: bool,
+    changed: bool,
+    commit_after: Duration,
+    unsummarised: BTreeSet<Day>,
+    summarising: Option<Day>,
+    summarise_after: Duration,
+    publish_after: Duration,
+    forgotten_before: Option<Day>,
+    /// Everything there was at start has been read: only now can a low count be taken for low usage.
+    caught_up: bool,
+    stopping: Option<Stopping>,
+}
+
+/// On the way out: whether the last commit has been tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stopping {
+    LastCommitDue,
+    LastCommitTried,
+}
+
+#[derive(Clone, Debug, Default)]
+struct SourceSeen {
+    progress: SourceProgress,
+    lines: Lines,
+    last_request: Option<Minute>,
+}
+
+impl Engine {
+    /// `usages` has one entry a quota, filled from the ledger.
+    pub fn new(config: Arc<Config>, version: &'static str, state: State, usages: Vec<Usage>, incomplete: Incomplete) -> Engine {
+        let seen = |name: &String| SourceSeen { last_request: state.last_request.get(name).copied(), ..SourceSeen::default() };
+        Engine {
+            sources: config.sources.iter().map(|source| seen(&source.name)).collect(),
+            last_request: state.last_request.clone(),
+            config,
+            version,
+            tally: Tally::default(),
+            marks: state.marks.into_iter().map(|mark| (mark.id, mark)).collect(),
+            touched: BTreeMap::new(),
+            usages,
+            incomplete,
+            problems: Vec::new(),
+            alerts: state.alerts,
+            requests: Arc::default(),
+            notifications: BTreeMap::new(),
+            commit: CommitStatus::default(),
+            committing: false,
+            changed: false,
+            commit_after: Duration::ZERO,
+            unsummarised: state.unsummarised,
+            summarising: None,
+            summarise_after: Duration::ZERO,
+            publish_after: Duration::ZERO,
+            forgotten_before: None,
+            caught_up: false,
+            stopping: None,
+        }
+    }
+
+    /// Take one event in, and say what is to be done.
+    pub fn apply(&mut self, now: Now, event: Event) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match event {
+            Event::Harvested(harvest) => self.harvested(now, *harvest, &mut effects),
+            Event::Committed(committed, took) => self.committed(now, *committed, took, &mut effects),
+            Event::Tick => {}
+            Event::Delivered { notifier, error } => self.delivered(notifier, error, &mut effects),
+            Event::Summarised(day, error) => self.summarised(now, day, error, &mut effects),
+            Event::Stop => self.stopping = Some(Stopping::LastCommitDue),
+        }
+        if now.uptime >= self.publish_after {
+            self.publish(now, &mut effects);
+        }
+        self.start_what_is_due(now, &mut effects);
+        effects
+    }
+
+    fn harvested(&mut self, now: Now, harvest: Harvest, effects: &mut Vec<Effect>) {
+        let rows = harvest.tally.rows();
+        let minute = Minute::at(now.wall);
+        for usage in &mut self.usages {
+            usage.add(&rows, &self.config.host, minute);
+        }
+        self.count_requests(&rows);
+        self.note_lines(&harvest);
+        self.note_problems(harvest.problems, effects);
+        let moved = !rows.is_empty() || self.marks != harvest.marks;
+        let caught_up = harvest.caught_up && !self.caught_up;
+        drop(rows);
+        self.tally.merge(harvest.tally);
+        self.marks = harvest.marks;
+        for (day, logs) in harvest.touched {
+            self.unsummarised.extend(local_days(day, self.config.summary_zone()));
+            self.touched.entry(day).or_default().extend(logs);
+        }
+        self.caught_up |= harvest.caught_up;
+        self.changed |= moved;
+        if moved || caught_up {
+            self.publish_after = now.uptime;
+        }
+    }
+
+    fn count_requests(&mut self, rows: &[(Minute, &Series, u64, u64)]) {
+        if rows.is_empty() {
+            return;
+        }
+        let requests = Arc::make_mut(&mut self.requests);
+        for (_, series, count, _) in rows {
+            let mut labels = RequestLabels {
+                service: series.service.to_string(),
+                key: series.key.to_string(),
+                operation: series.operation.to_string(),
+                code_class: code_class(series.status),
+            };
+            if requests.len() >= REQUEST_LABELS_MAX && !requests.contains_key(&labels) {
+                crate::collect::request::OTHER.clone_into(&mut labels.operation);
+            }
+            *requests.entry(labels).or_default() += count;
+        }
+    }
+
+    fn note_lines(&mut self, harvest: &Harvest) {
+        for (source, lines) in &harvest.lines {
+            self.sources[*source].lines.add(lines);
+        }
+        for (source, minute) in &harvest.last_request {
+            let last = &mut self.sources[*source].last_request;
+            let newest = (*minute).max(last.unwrap_or(*minute));
+            *last = Some(newest);
+            self.last_request.insert(self.config.sources[*source].name.clone(), newest);
+        }
+        for (seen, progress) in self.sources.iter_mut().zip(&harvest.progress) {
+            seen.progress.clone_from(progress);
+        }
+    }
+
+    /// A problem is said once when it comes and once when it goes.
+    fn note_problems(&mut self, problems: Vec<Problem>, effects: &mut Vec<Effect>) {
+        for problem in problems.iter().filter(|problem| !self.problems.contains(problem)) {
+            effects.push(Effect::Say(Severity::Warn, format!("{}: {}", problem.path, problem.what)));
+        }
+        for problem in self.problems.iter().filter(|problem| !problems.contains(problem)) {
+            effects.push(Effect::Say(Severity::Info, format!("{}: no longer: {}", problem.path, problem.what)));
+        }
+        self.problems = problems;
+    }
+
+    fn committed(&mut self, now: Now, committed: Committed, took: Duration, effects: &mut Vec<Effect>) {
+        self.committing = false;
+        self.commit_after = now.uptime + self.config.commit_interval.max(took * COMMIT_SHARE);
+        self.publish_after = now.uptime;
+        let Some(error) = committed.error else {
+            if self.commit.failing.take().is_some() {
+                effects.push(Effect::Say(Severity::Info, "counts are saved again".to_owned()));
+            }
+            self.commit.last = Some(now.wall);
+            return;
+        };
+        if self.commit.failing.as_ref() != Some(&error) {
+            let remedy = "counting goes on in memory and is saved as soon as it can be";
+            effects.push(Effect::Say(Severity::Error, format!("{error}; {remedy}")));
+        }
+        self.commit.failures += 1;
+        self.commit.failing = Some(error);
+        self.changed = true;
+        self.tally.merge(committed.left.tally);
+        for (day, marks) in committed.left.marks {
+            self.touched.entry(day).or_default().extend(marks.iter().map(|mark| mark.id));
+        }
+    }
+
+    fn delivered(&mut self, notifier: String, error: Option<String>, effects: &mut Vec<Effect>) {
+        let result = if error.is_none() { "delivered" } else { "failed" };
+        if let Some(error) = error {
+            effects.push(Effect::Say(Severity::Error, format!("notify {notifier:?}: {error}")));
+        }
+        *self.notifications.entry((notifier, result)).or_default() += 1;
+    }
+
+    fn summarised(&mut self, now: Now, day: Day, error: Option<String>, effects: &mut Vec<Effect>) {
+        self.summarising = None;
+        if let Some(error) = error {
+            self.unsummarised.insert(day);
+            self.summarise_after = now.uptime + SUMMARY_RETRY;
+            effects.push(Effect::Say(Severity::Error, format!("cannot write the summary of {day}: {error}")));
+        }
+        self.changed = true;
+    }
+
+    fn publish(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.publish_after = now.uptime + PUBLISH_INTERVAL;
+        let snapshot = Arc::new(self.snapshot(now.wall));
+        // Half-read logs look like low usage, or like a pace that is none.
+        if self.caught_up {
+            for alert in alert::due(&mut self.alerts, &snapshot.quotas, now.wall) {
+                self.changed = true;
+                effects.push(Effect::Deliver(alert));
+            }
+        }
+        effects.push(Effect::Publish(snapshot));
+    }
+
+    /// Everything known at `now`.
+    pub fn snapshot(&mut self, now: DateTime<Utc>) -> Snapshot {
+        let incomplete = &self.incomplete;
+        Snapshot {
+            at: now,
+            version: self.version,
+            host: self.config.host.clone(),
+            quotas: self.usages.iter_mut().map(|usage| usage.status(now, incomplete)).collect(),
+            sources: (0..self.sources.len()).map(|source| self.source_status(source)).collect(),
+            commit: self.commit.clone(),
+            requests: self.requests.clone(),
+            notifications: self.notifications.clone(),
+        }
+    }
+
+    fn source_status(&self, source: usize) -> SourceStatus {
+        let seen = &self.sources[source];
+        let of_this = self.problems.iter().filter(|problem| problem.source == source);
+        SourceStatus {
+            name: self.config.sources[source].name.clone(),
+            logs: seen.progress.logs,
+            lag_bytes: seen.progress.lag_bytes,
+            lines: seen.lines,
+            last_request: seen.last_request.map(Minute::start),
+            problems: of_this.map(|problem| format!("{}: {}", problem.path, problem.what)).collect(),
+        }
+    }
+
+    fn start_what_is_due(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if let Some(stopping) = self.stopping {
+            return self.stop(stopping, effects);
+        }
+        if self.changed && !self.committing && now.uptime >= self.commit_after {
+            effects.push(Effect::Commit(Box::new(self.take_commit())));
+        }
+        if self.summarising.is_none() && now.uptime >= self.summarise_after {
+            self.start_summary(now, effects);
+        }
+        self.forget(now.wall, effects);
+    }
+
+    /// At the end a failed commit is tried once, not for ever: the failure is the exit code.
+    fn stop(&mut self, stopping: Stopping, effects: &mut Vec<Effect>) {
+        if self.committing {
+            return;
+        }
+        if self.changed && stopping == Stopping::LastCommitDue {
+            self.stopping = Some(Stopping::LastCommitTried);
+            effects.push(Effect::Commit(Box::new(self.take_commit())));
+        } else {
+            effects.push(Effect::End { saved: !self.changed });
+        }
+    }
+
+    fn take_commit(&mut self) -> Commit {
+        self.changed = false;
+        self.committing = true;
+        let marks_of = |logs: BTreeSet<LogId>| logs.iter().filter_map(|log| self.marks.get(log).cloned()).collect();
+        let marks = std::mem::take(&mut self.touched).into_iter().map(|(day, logs)| (day, marks_of(logs))).collect();
+        Commit {
+            tally: std::mem::take(&mut self.tally),
+            marks,
+            state: State {
+                marks: self.marks.values().cloned().collect(),
+                alerts: self.alerts.clone(),
+                unsummarised: self.unsummarised.iter().copied().chain(self.summarising).collect(),
+                last_request: self.last_request.clone(),
+            },
+        }
+    }
+
+    /// The oldest finished day that no summary tells, once its counts are in the ledger.
+    fn start_summary(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if !self.caught_up || self.committing {
+            return;
+        }
+        let zone = self.config.summary_zone();
+        let is_due = |day: &&Day| {
+            let span = day.span(zone);
+            let mut utc_days = self.touched.range(span.start.utc_day()..=span.end.utc_day());
+            span.end <= Minute::at(now.wall) && utc_days.next().is_none()
+        };
+        let Some(day) = self.unsummarised.iter().find(is_due).copied() else { return };
+        self.unsummarised.remove(&day);
+        self.summarising = Some(day);
+        effects.push(Effect::Summarise(day));
+    }
+
+    fn forget(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        let before = Minute::at(now).utc_day().plus(-i64::from(self.config.keep_days));
+        if self.forgotten_before != Some(before) {
+            self.forgotten_before = Some(before);
+            effects.push(Effect::Forget(before));
+        }
+    }
+}
+
+/// The days of `zone` that a UTC day has minutes in.
+fn local_days(utc: Day, zone: chrono_tz::Tz) -> [Day; 2] {
+    let span = utc.span(chrono_tz::Tz::UTC);
+    [Day::of(span.start, zone), Day::of(Minute(span.end.0 - 1), zone)]
+}
+
+fn code_class(status: Option<u16>) -> &'static str {
+    match status {
+        Some(100..200) => "1xx",
+        Some(200..300) => "2xx",
+        Some(300..400) => "3xx",
+        Some(400..500) => "4xx",
+        Some(500..600) => "5xx",
+        Some(_) => "other",
+        None => "none",
+    }
+}

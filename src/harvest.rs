@@ -1,0 +1,241 @@
+//! One pass over what logs have new: chunks are taken in turn, decoded side by side, and summed into one
+//! [`Harvest`], which the engine applies whole. This file never writes and never reads a clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use hashbrown::HashMap;
+
+use crate::collect::decode::Decoder;
+use crate::collect::log::{LogId, LogMark};
+use crate::collect::request::{Decoded, Lines, unpack};
+use crate::collect::tail::{Piece, Problem, SourceProgress, Tail};
+use crate::collect::{Chunk, Reading};
+use crate::count::tally::Tally;
+use crate::day::{Day, Minute};
+
+/// A pass ends after this many bytes, so that counts are committed and signals answered during a long
+/// catch-up. A pass of this size takes about a tenth of a second.
+const PASS_BYTES_MAX: u64 = 128 << 20;
+/// Up to this many bytes are decoded where they are; more is worth starting threads for.
+const ALONE_BYTES_MAX: u64 = 4 << 20;
+/// Rows decoded before they are grouped: enough for the grouping to be cheap a row.
+const ROWS_BEFORE_TALLY: usize = 1 << 17;
+/// A worker whose interned series pass this number starts afresh, so that memory stays bounded.
+const SERIES_MAX: usize = 1 << 17;
+
+/// What one pass found. Marks and counts belong together: apply both or neither.
+#[derive(Default)]
+pub struct Harvest {
+    pub tally: Tally,
+    /// Every log's mark at the pass's end.
+    pub marks: BTreeMap<LogId, LogMark>,
+    /// The logs that gave lines to each UTC day.
+    pub touched: BTreeMap<Day, BTreeSet<LogId>>,
+    /// By source: what became of the lines read in this pass.
+    pub lines: BTreeMap<usize, Lines>,
+    /// By source: the newest request of this pass.
+    pub last_request: BTreeMap<usize, Minute>,
+    /// One entry a source.
+    pub progress: Vec<SourceProgress>,
+    pub problems: Vec<Problem>,
+    pub directories: BTreeSet<PathBuf>,
+    /// Nothing was left to read when the pass ended.
+    pub caught_up: bool,
+}
+
+/// Lines that the ledger already holds: by log, each day's mark.
+pub type Counted = HashMap<LogId, BTreeMap<Day, u64>>;
+
+/// Reads, decodes and sums. Owned by whoever runs passes; one at a time.
+pub struct Harvester {
+    tail: Tail,
+    counted: Counted,
+    workers: Vec<Worker>,
+}
+
+impl Harvester {
+    pub fn new(tail: Tail, counted: Counted) -> Harvester {
+        let count = thread::available_parallelism().map_or(1, |count| count.get());
+        Harvester { tail, counted, workers: (0..count).map(|_| Worker::default()).collect() }
+    }
+
+    /// Read what is new, at most a pass's worth. `look` also looks for new, rotated and vanished logs.
+    pub fn pass(&mut self, look: bool) -> Harvest {
+        if look {
+            self.tail.scan();
+        }
+        let Harvester { tail, counted, workers } = self;
+        let queue = Queue { tail: Mutex::new((tail, 0)), counted };
+        let mut more = workers[0].work(&queue, ALONE_BYTES_MAX);
+        if more {
+            thread::scope(|scope| {
+                let running: Vec<_> =
+                    workers.iter_mut().map(|worker| scope.spawn(|| worker.work(&queue, PASS_BYTES_MAX))).collect();
+                more = running.into_iter().fold(false, |more, worker| {
+                    // A worker's panic is a broken invariant: go on panicking rather than lose its chunk.
+                    more | worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                });
+            });
+        }
+        self.gather(!more)
+    }
+
+    /// Only look: what is there and not yet read, without reading it.
+    pub fn look(&mut self) -> Harvest {
+        self.tail.scan();
+        self.gather(false)
+    }
+
+    fn gather(&mut self, caught_up: bool) -> Harvest {
+        let mut harvest = Harvest { caught_up, marks: self.tail.marks(), ..Harvest::default() };
+        for worker in &mut self.workers {
+            worker.pour_into(&mut harvest);
+        }
+        harvest.progress = self.tail.progress();
+        harvest.problems = self.tail.problems();
+        harvest.directories = self.tail.directories().clone();
+        harvest
+    }
+}
+
+/// Where workers take their chunks: the tail, and the bytes given out in this pass.
+struct Queue<'a> {
+    tail: Mutex<(&'a mut Tail, u64)>,
+    counted: &'a Counted,
+}
+
+impl Queue<'_> {
+    /// `Err(more)` when the pass gives no more: whether the tail may still have some.
+    fn take(&self, buffer: &mut Vec<u8>, bytes_max: u64) -> Result<Piece, bool> {
+        let mut guard = self.tail.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (tail, given) = &mut *guard;
+        if *given >= bytes_max {
+            return Err(true);
+        }
+        let piece = tail.next_chunk(buffer).ok_or(false)?;
+        *given += piece.chunk.end - piece.chunk.start;
+        Ok(piece)
+    }
+}
+
+/// One worker's decoders, one a reading, and what they have decoded. The decoders' caches hold ids of
+/// `decoded`'s series, so the two are kept, and dropped, together.
+#[derive(Default)]
+pub struct Decoders {
+    decoders: HashMap<(Arc<Reading>, Arc<str>), Decoder>,
+    pub decoded: Decoded,
+}
+
+impl Decoders {
+    /// Decode a chunk's bytes; the service is for lines that name none.
+    pub fn decode(&mut self, reading: &Arc<Reading>, service: &Arc<str>, bytes: &[u8], chunk: &Chunk) {
+        self.decoders
+            .entry((reading.clone(), service.clone()))
+            .or_insert_with(|| Decoder::new(reading, service.clone()))
+            .decode(bytes, chunk, &mut self.decoded);
+    }
+
+    /// Whether there are rows enough for their grouping to be cheap a row.
+    pub fn are_full(&self) -> bool {
+        self.decoded.rows.len() >= ROWS_BEFORE_TALLY
+    }
+
+    /// After the rows are taken: start afresh when too many series are held.
+    pub fn bound(&mut self) {
+        if self.decoded.series.list().len() > SERIES_MAX {
+            *self = Decoders::default();
+        }
+    }
+}
+
+#[derive(Default)]
+struct Worker {
+    buffer: Vec<u8>,
+    decoders: Decoders,
+    found: Harvest,
+}
+
+impl Worker {
+    /// Decode until the queue is empty or has given `bytes_max`; whether there may be more.
+    fn work(&mut self, queue: &Queue<'_>, bytes_max: u64) -> bool {
+        loop {
+            match queue.take(&mut self.buffer, bytes_max) {
+                Ok(piece) => self.decode(&piece, queue.counted.get(&piece.log)),
+                Err(more) => return more,
+            }
+        }
+    }
+
+    fn decode(&mut self, piece: &Piece, counted: Option<&BTreeMap<Day, u64>>) {
+        let first = self.decoders.decoded.rows.len();
+        self.decoders.decode(&piece.reading, &piece.default_service, &self.buffer, &piece.chunk);
+        if let Some(counted) = counted {
+            self.drop_counted(first, &piece.chunk, counted);
+        }
+        let lines = std::mem::take(&mut self.decoders.decoded.lines);
+        self.found.lines.entry(piece.source).or_default().add(&lines);
+        self.note_days(first, piece);
+        if self.decoders.are_full() {
+            self.tally();
+        }
+    }
+
+    /// Lines below their day's mark are in the ledger already. Below a log's last mark this decides line
+    /// by line; beyond it, a chunk costs one comparison.
+    fn drop_counted(&mut self, first: usize, chunk: &Chunk, counted: &BTreeMap<Day, u64>) {
+        if counted.values().all(|mark| *mark <= chunk.start) {
+            return;
+        }
+        let decoded = &mut self.decoders.decoded;
+        let before = decoded.rows.len();
+        let is_new = |minute: Minute, start| counted.get(&minute.utc_day()).is_none_or(|mark| start >= *mark);
+        decoded.rows.retain_from(first, is_new);
+        // What was read again is not counted again, in metrics either.
+        decoded.lines.counted -= (before - decoded.rows.len()) as u64;
+    }
+
+    fn note_days(&mut self, first: usize, piece: &Piece) {
+        let mut day: Option<(std::ops::Range<Minute>, Day)> = None;
+        let mut newest = None;
+        for key in &self.decoders.decoded.rows.key[first..] {
+            let (minute, _) = unpack(*key);
+            newest = newest.max(Some(minute));
+            if !day.as_ref().is_some_and(|(span, _)| span.contains(&minute)) {
+                let of = minute.utc_day();
+                self.found.touched.entry(of).or_default().insert(piece.log);
+                day = Some((of.span(chrono_tz::Tz::UTC), of));
+            }
+        }
+        if let Some(newest) = newest {
+            let last = self.found.last_request.entry(piece.source).or_insert(newest);
+            *last = newest.max(*last);
+        }
+    }
+
+    fn tally(&mut self) {
+        self.found.tally.add(&mut self.decoders.decoded);
+        self.decoders.bound();
+    }
+
+    /// Add what this worker found to the pass's harvest, and be empty again.
+    fn pour_into(&mut self, harvest: &mut Harvest) {
+        if !self.decoders.decoded.rows.is_empty() {
+            self.tally();
+        }
+        let found = std::mem::take(&mut self.found);
+        harvest.tally.merge(found.tally);
+        for (day, logs) in found.touched {
+            harvest.touched.entry(day).or_default().extend(logs);
+        }
+        for (source, lines) in found.lines {
+            harvest.lines.entry(source).or_default().add(&lines);
+        }
+        for (source, minute) in found.last_request {
+            let last = harvest.last_request.entry(source).or_insert(minute);
+            *last = minute.max(*last);
+        }
+    }
+}

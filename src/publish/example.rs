@@ -1,0 +1,130 @@
+//! One snapshot in which every metric, line and label has a value, for the tests that render it.
+//! Nothing in production calls this file.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, TimeZone, Utc};
+
+use super::alert::Level;
+use super::snapshot::{CommitStatus, QuotaStatus, RequestLabels, Snapshot, SourceStatus};
+use crate::collect::request::Lines;
+use crate::count::ledger::Completeness;
+use crate::forecast::{Confidence, Forecast};
+
+/// Sunday 2026-11-22, half past two in the afternoon UTC.
+pub fn now() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 11, 22, 14, 30, 0).single().expect("a valid instant")
+}
+
+/// A quota that is doing well, one that will run out, and two sources, of which one has trouble.
+pub fn snapshot() -> Snapshot {
+    Snapshot {
+        at: now(),
+        version: "0.1.0",
+        host: "app-1".into(),
+        quotas: vec![calm_quota(), projected_quota()],
+        sources: vec![healthy_source(), troubled_source()],
+        commit: CommitStatus { last: Some(now() - TimeDelta::seconds(4)), failures: 2, failing: None },
+        requests: Arc::new(requests()),
+        notifications: BTreeMap::from([(("ops".into(), "delivered"), 3), (("ops".into(), "failed"), 1)]),
+    }
+}
+
+pub fn calm_quota() -> QuotaStatus {
+    QuotaStatus {
+        name: "prod".into(),
+        limit: 40_000,
+        used: 12_345,
+        remaining: 27_655,
+        zone: "UTC".into(),
+        window_start: midnight(22, 0),
+        resets_at: midnight(23, 0),
+        forecast: Forecast {
+            p10: 31_020,
+            p50: 33_850,
+            p90: 36_700,
+            exceed_probability: 0.02,
+            exhaustion_minutes: None,
+            sustainable_per_minute: 48.5,
+            history_days: 28,
+            confidence: Confidence::Normal,
+        },
+        exhausted_at: None,
+        alerts: vec![],
+        completeness: Completeness::Exact,
+        top: vec![("sync".into(), "jobSearch".into(), 8_123), ("crm".into(), "contact".into(), 4_222)],
+    }
+}
+
+pub fn projected_quota() -> QuotaStatus {
+    QuotaStatus {
+        name: "maps".into(),
+        limit: 10_000,
+        used: 7_900,
+        remaining: 2_100,
+        zone: "America/Los_Angeles".into(),
+        window_start: midnight(22, 8),
+        resets_at: midnight(23, 8),
+        forecast: Forecast {
+            p10: 10_900,
+            p50: 12_400,
+            p90: 14_100,
+            exceed_probability: 0.97,
+            exhaustion_minutes: Some(525.0),
+            sustainable_per_minute: 2.0,
+            history_days: 3,
+            confidence: Confidence::Low,
+        },
+        exhausted_at: Some(midnight(22, 8) + TimeDelta::minutes(525)),
+        alerts: vec![Level::Projected],
+        completeness: Completeness::AtLeast {
+            reasons: vec!["app.log was truncated before 1,024 bytes were read".into()],
+        },
+        top: vec![("geo".into(), "/v1/geocode".into(), 7_900)],
+    }
+}
+
+fn healthy_source() -> SourceStatus {
+    SourceStatus {
+        name: "/var/log/app/*.log".into(),
+        logs: 3,
+        lag_bytes: 0,
+        lines: Lines { counted: 20_245, skipped: 310, malformed: 0, no_time: 0, bad_time: 0 },
+        last_request: Some(now() - TimeDelta::seconds(2)),
+        problems: vec![],
+    }
+}
+
+fn troubled_source() -> SourceStatus {
+    SourceStatus {
+        name: "/srv/crm/api.log".into(),
+        logs: 1,
+        lag_bytes: 1_048_576,
+        lines: Lines { counted: 0, skipped: 0, malformed: 4, no_time: 2, bad_time: 1 },
+        last_request: None,
+        problems: vec!["/srv/crm/api.log: permission denied; let daycap's group read it".into()],
+    }
+}
+
+fn requests() -> BTreeMap<RequestLabels, u64> {
+    let counted = [
+        ("sync", "prod", "jobSearch", "2xx", 8_000),
+        ("sync", "prod", "jobSearch", "4xx", 123),
+        ("crm", "prod", "contact", "2xx", 4_222),
+        ("geo", "maps", "/v1/geocode", "2xx", 7_890),
+        ("geo", "maps", "say \"hi\"\\now\n", "none", 10),
+    ];
+    counted
+        .into_iter()
+        .map(|(service, key, operation, code_class, count)| (labels(service, key, operation, code_class), count))
+        .collect()
+}
+
+pub fn labels(service: &str, key: &str, operation: &str, code_class: &'static str) -> RequestLabels {
+    RequestLabels { service: service.into(), key: key.into(), operation: operation.into(), code_class }
+}
+
+fn midnight(day: u32, utc_hour: u32) -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 11, day, utc_hour, 0, 0).single().expect("a valid instant")
+}

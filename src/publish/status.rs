@@ -1,0 +1,240 @@
+//! A snapshot becomes the text of `daycap status`, the line that systemd shows, and the answer of `--check`.
+//! This file never decides whether a quota is in danger; the forecast and the alerts have.
+
+use std::fmt::Write;
+
+use chrono::{DateTime, Utc};
+
+use super::alert::Level;
+use super::snapshot::{QuotaStatus, Snapshot, SourceStatus};
+use super::text::{bar, clock, compact, compact_band, duration, instant, likelihood, percent, printable, thousands};
+use crate::collect::request::Lines;
+use crate::count::ledger::Completeness;
+use crate::forecast::Confidence;
+
+/// Operations that a block names.
+const TOP_SHOWN: usize = 3;
+const BAR_CHARACTERS: u64 = 24;
+
+/// A block a quota, then a line a source; ends in a line feed.
+pub fn text(snapshot: &Snapshot) -> String {
+    let mut blocks: Vec<_> = snapshot.quotas.iter().map(|quota| block(quota, snapshot.at)).collect();
+    if blocks.is_empty() {
+        blocks.push("no quota is configured\n".into());
+    }
+    if !snapshot.sources.is_empty() {
+        blocks.push(snapshot.sources.iter().map(|source| source_lines(source, snapshot.at)).collect());
+    }
+    if let Some(reason) = &snapshot.commit.failing {
+        blocks.push(format!("counts are not being saved: {}\n", printable(reason)));
+    }
+    blocks.join("\n")
+}
+
+/// Whether any quota is over its limit, or forecast to go over: what `status --check` answers.
+pub fn over_or_forecast_over(snapshot: &Snapshot) -> bool {
+    snapshot.quotas.iter().any(|quota| quota.used > quota.limit || quota.alerts.iter().any(|level| says_over(*level)))
+}
+
+fn says_over(level: Level) -> bool {
+    match level {
+        Level::Projected | Level::Exceeded => true,
+        Level::Used80 | Level::Used95 => false,
+    }
+}
+
+/// `12,345/40,000 (31 %) · forecast 33.9k [31-37k] · reset 00:00 UTC`
+pub fn one_line(quota: &QuotaStatus) -> String {
+    let forecast = &quota.forecast;
+    format!(
+        "{}/{} ({}) · forecast {} [{}] · reset {}",
+        thousands(quota.used),
+        thousands(quota.limit),
+        percent(quota.used, quota.limit),
+        compact(forecast.p50),
+        compact_band(forecast.p10, forecast.p90),
+        clock(quota.resets_at, &quota.zone)
+    )
+}
+
+fn block(quota: &QuotaStatus, now: DateTime<Utc>) -> String {
+    let mut text = format!(
+        "{}: {} of {} used [{}] {}\n",
+        printable(&quota.name),
+        thousands(quota.used),
+        thousands(quota.limit),
+        bar(quota.used, quota.limit, BAR_CHARACTERS),
+        percent(quota.used, quota.limit)
+    );
+    let rows = [
+        ("forecast", forecast(quota)),
+        ("over limit", format!("{} likely", likelihood(quota.forecast.exceed_probability))),
+        ("runs out", runs_out(quota, now)),
+        ("resets", format!("{}, in {}", instant(quota.resets_at, &quota.zone), duration(quota.resets_at - now))),
+        ("may spend", format!("{:.1} a minute until then", quota.forecast.sustainable_per_minute.max(0.0))),
+        ("busiest", busiest(quota)),
+        ("count", count(&quota.completeness)),
+    ];
+    for (name, value) in rows {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {name:<11} {value}");
+    }
+    text
+}
+
+fn forecast(quota: &QuotaStatus) -> String {
+    let forecast = &quota.forecast;
+    let basis = match (forecast.confidence, forecast.history_days) {
+        (Confidence::Learning, _) => "today's pace alone, no whole day is known yet".into(),
+        (Confidence::Low, days) => format!("rough: {} of history", plural(u64::from(days), "day")),
+        (Confidence::Normal, days) => format!("{} of history", plural(u64::from(days), "day")),
+    };
+    format!(
+        "{}, 8 times in 10 between {} and {} ({basis})",
+        thousands(forecast.p50),
+        thousands(forecast.p10),
+        thousands(forecast.p90)
+    )
+}
+
+fn runs_out(quota: &QuotaStatus, now: DateTime<Utc>) -> String {
+    match quota.exhausted_at {
+        _ if quota.used > quota.limit => format!("{} over the limit", thousands(quota.used - quota.limit)),
+        _ if quota.used == quota.limit => "all of it is used".into(),
+        Some(at) => format!("{}, in {}", instant(at, &quota.zone), duration(at - now)),
+        None => "not before it resets".into(),
+    }
+}
+
+fn busiest(quota: &QuotaStatus) -> String {
+    let shown = quota.top.iter().take(TOP_SHOWN);
+    let named: Vec<_> = shown
+        .map(|(service, operation, units)| {
+            format!("{} {} {}", printable(service), printable(operation), thousands(*units))
+        })
+        .collect();
+    if named.is_empty() { "nothing yet".into() } else { named.join(", ") }
+}
+
+fn count(completeness: &Completeness) -> String {
+    match completeness {
+        Completeness::Exact => "exact".into(),
+        Completeness::AtLeast { reasons } => format!("at least this many: {}", printable(&reasons.join("; "))),
+    }
+}
+
+fn source_lines(source: &SourceStatus, now: DateTime<Utc>) -> String {
+    let last = match source.last_request {
+        Some(at) => format!("last request {} ago", duration(now - at)),
+        None => "no request yet".into(),
+    };
+    let mut text = format!(
+        "source {}: {}, {}, {}, {}\n",
+        printable(&source.name),
+        plural(source.logs, "log"),
+        lag(source.lag_bytes),
+        last,
+        lines(&source.lines)
+    );
+    for problem in &source.problems {
+        let _ = writeln!(text, "  problem: {}", printable(problem));
+    }
+    text
+}
+
+fn lag(bytes: u64) -> String {
+    match bytes {
+        0 => "read to the end".into(),
+        bytes => format!("{} bytes behind", thousands(bytes)),
+    }
+}
+
+fn lines(lines: &Lines) -> String {
+    let counted = format!("{} counted", plural(lines.counted, "line"));
+    let others = [(lines.skipped, "skipped"), (lines.rejected(), "unreadable")];
+    let others =
+        others.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{} {word}", thousands(count)));
+    [counted].into_iter().chain(others).collect::<Vec<_>>().join(", ")
+}
+
+fn plural(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", thousands(count), if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::publish::example;
+
+    #[test]
+    fn the_text_says_what_there_is_and_what_to_do() {
+        expect![[r#"
+            prod: 12,345 of 40,000 used [#######.................] 31 %
+              forecast    33,850, 8 times in 10 between 31,020 and 36,700 (28 days of history)
+              over limit  2 % likely
+              runs out    not before it resets
+              resets      2026-11-23 00:00 UTC, in 9 h 30 min
+              may spend   48.5 a minute until then
+              busiest     sync jobSearch 8,123, crm contact 4,222
+              count       exact
+
+            maps: 7,900 of 10,000 used [##################......] 79 %
+              forecast    12,400, 8 times in 10 between 10,900 and 14,100 (rough: 3 days of history)
+              over limit  97 % likely
+              runs out    2026-11-22 08:45 PST, in 2 h 15 min
+              resets      2026-11-23 00:00 PST, in 17 h 30 min
+              may spend   2.0 a minute until then
+              busiest     geo /v1/geocode 7,900
+              count       at least this many: app.log was truncated before 1,024 bytes were read
+
+            source /var/log/app/*.log: 3 logs, read to the end, last request 2 s ago, 20,245 lines counted, 310 skipped
+            source /srv/crm/api.log: 1 log, 1,048,576 bytes behind, no request yet, 0 lines counted, 7 unreadable
+              problem: /srv/crm/api.log: permission denied; let daycap's group read it
+        "#]]
+        .assert_eq(&text(&example::snapshot()));
+    }
+
+    #[test]
+    fn one_line_is_short_enough_for_systemd() {
+        expect!["12,345/40,000 (31 %) · forecast 33.9k [31-37k] · reset 00:00 UTC"]
+            .assert_eq(&one_line(&example::calm_quota()));
+    }
+
+    #[test]
+    fn an_empty_daemon_says_so() {
+        let mut snapshot = example::snapshot();
+        snapshot.quotas.clear();
+        snapshot.sources.clear();
+        assert_eq!(text(&snapshot), "no quota is configured\n");
+    }
+
+    #[test]
+    fn a_used_up_quota_names_no_time_to_come() {
+        let quota = |used| QuotaStatus { used, ..example::projected_quota() };
+        assert_eq!(runs_out(&quota(10_000), example::now()), "all of it is used");
+        assert_eq!(runs_out(&quota(12_500), example::now()), "2,500 over the limit");
+    }
+
+    #[test]
+    fn commits_that_fail_are_told() {
+        let mut snapshot = example::snapshot();
+        snapshot.commit.failing = Some("No space left on device".into());
+        assert!(text(&snapshot).ends_with("\ncounts are not being saved: No space left on device\n"));
+    }
+
+    #[test]
+    fn check_fails_for_what_is_over_or_will_be() {
+        let check = |used, alerts: &[Level]| {
+            let mut snapshot = example::snapshot();
+            snapshot.quotas = vec![QuotaStatus { used, alerts: alerts.to_vec(), ..example::calm_quota() }];
+            over_or_forecast_over(&snapshot)
+        };
+        assert!(!check(12_345, &[]));
+        assert!(!check(40_000, &[Level::Used80, Level::Used95]));
+        assert!(check(12_345, &[Level::Projected]));
+        assert!(check(39_000, &[Level::Exceeded]));
+        assert!(check(40_001, &[]));
+    }
+}

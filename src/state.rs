@@ -1,0 +1,223 @@
+//! `<state>/state.json`: all marks, what was already said, what is still to be summarised. Written after
+//! the ledger, so that it never claims a line that no day file holds. This file never counts and never
+//! decides what a mark means.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::collect::log::LogMark;
+use crate::day::{Day, Minute};
+use crate::publish::alert;
+
+const VERSION: u32 = 1;
+
+/// What must survive a restart beside the ledger.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    pub marks: Vec<LogMark>,
+    pub alerts: alert::Memory,
+    /// Days with counts that no summary tells yet.
+    pub unsummarised: BTreeSet<Day>,
+    /// By source name: the newest request seen.
+    pub last_request: BTreeMap<String, Minute>,
+}
+
+/// What was found at start.
+#[derive(Debug, PartialEq)]
+pub enum Loaded {
+    /// No state was ever written here.
+    Fresh,
+    Good(State),
+    /// The current file cannot be used; the one before it is good, and older.
+    Previous(State, String),
+    /// No file can be used. The ledger's footers still tell what is counted.
+    Lost(String),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Envelope {
+    version: u32,
+    /// xxh3 of `state`'s text, 16 hex digits.
+    checksum: String,
+    state: Box<RawValue>,
+}
+
+fn current(dir: &Path) -> PathBuf {
+    dir.join("state.json")
+}
+
+fn previous(dir: &Path) -> PathBuf {
+    dir.join("state.previous.json")
+}
+
+/// Write the state so that a crash at any point leaves the old one or the new one.
+pub fn save(dir: &Path, state: &State) -> anyhow::Result<()> {
+    let body = serde_json::value::to_raw_value(state)?;
+    let envelope = Envelope { version: VERSION, checksum: checksum(body.get()), state: body };
+    let temporary = dir.join(".state.json.tmp");
+    write_durably(&temporary, &serde_json::to_vec(&envelope)?)
+        .with_context(|| format!("cannot write {}", temporary.display()))?;
+    keep_previous(dir)?;
+    fs::rename(&temporary, current(dir)).with_context(|| format!("cannot replace {}", current(dir).display()))?;
+    File::open(dir)?.sync_all().with_context(|| format!("cannot sync {}", dir.display()))
+}
+
+fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// A second name for the current file, so that replacing it keeps the one before.
+fn keep_previous(dir: &Path) -> anyhow::Result<()> {
+    let (now, kept) = (current(dir), previous(dir));
+    for result in [fs::remove_file(&kept), fs::hard_link(&now, &kept)] {
+        match result {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot keep {} as {}", now.display(), kept.display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn checksum(text: &str) -> String {
+    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
+}
+
+/// Read the state; a bad file is never taken for empty.
+pub fn load(dir: &Path) -> anyhow::Result<Loaded> {
+    let bad = match read(&current(dir)) {
+        Ok(Some(state)) => return Ok(Loaded::Good(state)),
+        Ok(None) => format!("{} is missing", current(dir).display()),
+        Err(error) => format!("{error:#}"),
+    };
+    match read(&previous(dir)) {
+        Ok(Some(state)) => Ok(Loaded::Previous(state, bad)),
+        Ok(None) if !dir.join("usage").exists() && !current(dir).exists() => Ok(Loaded::Fresh),
+        Ok(None) => Ok(Loaded::Lost(bad)),
+        Err(error) => Ok(Loaded::Lost(format!("{bad}; {error:#}"))),
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Option<State>> {
+    let bytes = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.with_context(|| format!("cannot read {}", path.display()))?,
+    };
+    let envelope: Envelope =
+        serde_json::from_slice(&bytes).with_context(|| format!("{} is not a daycap state", path.display()))?;
+    anyhow::ensure!(
+        envelope.version == VERSION,
+        "{} has version {}; this daycap reads version {VERSION}",
+        path.display(),
+        envelope.version
+    );
+    anyhow::ensure!(envelope.checksum == checksum(envelope.state.get()), "{} is corrupt: its checksum differs", path.display());
+    serde_json::from_str(envelope.state.get())
+        .map(Some)
+        .with_context(|| format!("{} cannot be understood", path.display()))
+}
+
+/// Give a bad state file a name of its own, so that the next save does not overwrite the evidence. For
+/// the holder of the lock only.
+pub fn set_bad_aside(dir: &Path) -> anyhow::Result<Option<PathBuf>> {
+    if read(&current(dir)).is_ok() {
+        return Ok(None);
+    }
+    // A thousand corrupt states are a machine to look at, not to go on with.
+    for number in 1..1000 {
+        let aside = dir.join(format!("state.json.corrupt-{number}"));
+        if !aside.exists() {
+            fs::rename(current(dir), &aside).with_context(|| format!("cannot move {} aside", current(dir).display()))?;
+            return Ok(Some(aside));
+        }
+    }
+    anyhow::bail!("{} and 999 earlier ones are corrupt; look at the disk, then remove them", current(dir).display())
+}
+
+/// Held while a process may write this state directory.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Take the directory's lock, or say who holds it.
+pub fn lock(dir: &Path) -> anyhow::Result<Result<Lock, String>> {
+    fs::create_dir_all(dir).with_context(|| {
+        format!("cannot make the state directory {}; give another with --state or state.dir", dir.display())
+    })?;
+    let path = dir.join("lock");
+    let mut file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)
+        .with_context(|| format!("cannot open {}", path.display()))?;
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {
+            file.set_len(0)?;
+            write!(file, "{}", std::process::id())?;
+            Ok(Ok(Lock { _file: file }))
+        }
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let holder = fs::read_to_string(&path).unwrap_or_default();
+            Ok(Err(format!("state directory {} is in use by process {}", dir.display(), holder.trim())))
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(minute: u32) -> State {
+        State { last_request: BTreeMap::from([("a".to_owned(), Minute(minute))]), ..State::default() }
+    }
+
+    #[test]
+    fn what_was_saved_is_loaded() {
+        let dir = tempfile::tempdir().expect("a directory");
+        assert_eq!(load(dir.path()).expect("loads"), Loaded::Fresh);
+        save(dir.path(), &state(7)).expect("saves");
+        assert_eq!(load(dir.path()).expect("loads"), Loaded::Good(state(7)));
+    }
+
+    #[test]
+    fn a_flipped_bit_is_noticed_and_the_state_before_it_used() {
+        let dir = tempfile::tempdir().expect("a directory");
+        save(dir.path(), &state(7)).expect("saves");
+        save(dir.path(), &state(8)).expect("saves");
+        let text = fs::read_to_string(current(dir.path())).expect("reads");
+        fs::write(current(dir.path()), text.replace("{\"a\":8}", "{\"a\":9}")).expect("writes");
+        let Loaded::Previous(found, why) = load(dir.path()).expect("loads") else { panic!("not the previous one") };
+        assert_eq!(found, state(7));
+        assert!(why.contains("checksum differs"), "{why}");
+        let aside = set_bad_aside(dir.path()).expect("moves").expect("was bad");
+        assert_eq!(aside, dir.path().join("state.json.corrupt-1"));
+        assert_eq!(set_bad_aside(dir.path()).expect("moves"), None);
+    }
+
+    #[test]
+    fn a_lost_state_beside_a_ledger_is_not_a_fresh_start() {
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::create_dir(dir.path().join("usage")).expect("a directory");
+        assert!(matches!(load(dir.path()).expect("loads"), Loaded::Lost(_)));
+        fs::write(current(dir.path()), "garbage").expect("writes");
+        assert!(matches!(load(dir.path()).expect("loads"), Loaded::Lost(why) if why.contains("not a daycap state")));
+    }
+
+    #[test]
+    fn a_second_lock_names_the_holder() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let held = lock(dir.path()).expect("locks").expect("is free");
+        let refused = lock(dir.path()).expect("answers").expect_err("is held");
+        assert!(refused.ends_with(&format!("in use by process {}", std::process::id())), "{refused}");
+        drop(held);
+        assert!(lock(dir.path()).expect("answers").is_ok());
+    }
+}

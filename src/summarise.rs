@@ -1,0 +1,46 @@
+//! One finished day becomes its summary: the ledger is asked, that day's forecasts are replayed, and
+//! `<state>/summaries/2026-11-22.md` and `.json` are written. This file reads no clock and no log.
+
+use std::collections::BTreeSet;
+
+use crate::config::Config;
+use crate::count::ledger::{Completeness, Ledger};
+use crate::count::query::{self, By, Query};
+use crate::day::Day;
+use crate::forecast::bins;
+use crate::publish::summary::{self, Counted, QuotaDay, Summary, quota_day};
+use crate::quota::{Column, Match, Quota};
+use crate::usage::{HISTORY_DAYS, history_span};
+
+/// Write the summary of `day`, a day of the configuration's summary zone.
+pub fn day(ledger: &Ledger, config: &Config, day: Day) -> anyhow::Result<()> {
+    let zone = config.summary_zone();
+    let span = day.span(zone);
+    let report = |column| {
+        let (span, by) = (Some(span.start)..Some(span.end), vec![By::Label(column)]);
+        query::report(ledger, &Query { span, by, matching: Match::default(), zone }, &mut |_, _| {})
+    };
+    let counted = Counted {
+        by_service: &report(Column::Service)?,
+        by_operation: &report(Column::Operation)?,
+        by_status: &report(Column::Status)?,
+        minutes: &query::minutes(ledger, span.clone(), &Match::default())?,
+    };
+    let holes = holes(ledger)?;
+    let quotas = config.quotas.iter().map(|quota| judge(ledger, quota, day, &holes)).collect::<Result<_, _>>()?;
+    let summary = Summary::of(day, zone, &config.host, quotas, &counted);
+    Ok(summary::write(&config.state_dir.join("summaries"), &summary)?)
+}
+
+/// The days whose counts are known to be incomplete.
+fn holes(ledger: &Ledger) -> anyhow::Result<BTreeSet<Day>> {
+    let footers = ledger.footers()?;
+    Ok(footers.into_iter().filter(|(_, footer)| footer.completeness != Completeness::Exact).map(|(day, _)| day).collect())
+}
+
+fn judge(ledger: &Ledger, quota: &Quota, day: Day, holes: &BTreeSet<Day>) -> anyhow::Result<QuotaDay> {
+    let zone = quota.window.zone();
+    let minutes = query::minutes(ledger, history_span(quota, day.span(zone).start), &quota.matching)?;
+    let history = bins::past_days(&minutes, zone, day, HISTORY_DAYS, holes);
+    Ok(quota_day(&quota.name, quota.limit.get(), zone, day, &minutes, &history))
+}

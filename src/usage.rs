@@ -1,0 +1,144 @@
+//! What one quota has used: units a minute over the forecast's history, and from them its status now.
+//! This file never reads the ledger; the counts are given to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::collect::request::Series;
+use crate::count::ledger::Completeness;
+use crate::count::tally::Minutes;
+use crate::day::{DAY_MINUTES, Day, Minute};
+use crate::forecast::{self, PastDay, bins};
+use crate::publish::alert::{self, Level};
+use crate::publish::snapshot::QuotaStatus;
+use crate::quota::{Column, Quota};
+
+/// Days of history a forecast rests on: four weeks.
+pub const HISTORY_DAYS: u32 = 28;
+/// How many operations a status names.
+const TOP: usize = 10;
+
+/// Days whose counts are known to be incomplete, and why.
+pub type Incomplete = BTreeMap<Day, Vec<String>>;
+
+pub struct Usage {
+    quota: Quota,
+    minutes: Minutes,
+    /// Units of the running window by (service, operation).
+    top: BTreeMap<(String, String), u64>,
+    window: Range<Minute>,
+    /// Past days as the forecast wants them, for the day they were made.
+    past: Option<(Day, Vec<PastDay>)>,
+    levels: Vec<Level>,
+}
+
+/// The minutes that forecasts of `now`'s window look at, the running window included.
+pub fn history_span(quota: &Quota, now: Minute) -> Range<Minute> {
+    let window = quota.window.span_at(now);
+    // One day more than the history: the zone's days do not begin with UTC's.
+    Minute(window.start.0.saturating_sub((HISTORY_DAYS + 1) * DAY_MINUTES))..window.end
+}
+
+impl Usage {
+    /// `minutes` covers [`history_span`], `top` the running window.
+    pub fn new(quota: Quota, minutes: Minutes, top: BTreeMap<(String, String), u64>, now: Minute) -> Usage {
+        let window = quota.window.span_at(now);
+        Usage { quota, minutes, top, window, past: None, levels: Vec::new() }
+    }
+
+    /// Add what was counted just now. Rows of other quotas' requests are passed over.
+    pub fn add(&mut self, rows: &[(Minute, &Series, u64, u64)], host: &str, now: Minute) {
+        self.roll(now);
+        for (minute, series, _, units) in rows {
+            if !self.quota.matching.accepts(|column| label(series, host, column)) {
+                continue;
+            }
+            *self.minutes.entry(*minute).or_default() += units;
+            if self.window.contains(minute) {
+                *self.top.entry((series.service.to_string(), series.operation.to_string())).or_default() += units;
+            } else if *minute < self.window.start {
+                self.past = None;
+            }
+        }
+    }
+
+    /// Enter the window that holds `now`, and forget minutes no forecast will look at again.
+    fn roll(&mut self, now: Minute) {
+        if !self.window.contains(&now) {
+            self.window = self.quota.window.span_at(now);
+            self.top.clear();
+            self.minutes = self.minutes.split_off(&history_span(&self.quota, now).start);
+        }
+    }
+
+    /// The quota's status at `now`; the alert levels that hold are remembered for their hysteresis.
+    pub fn status(&mut self, now: DateTime<Utc>, incomplete: &Incomplete) -> QuotaStatus {
+        self.roll(Minute::at(now));
+        let used = self.minutes.range(self.window.clone()).map(|(_, units)| units).sum();
+        let forecast = self.forecast(now, incomplete);
+        let limit = self.quota.limit.get();
+        let window_start = self.window.start.start();
+        let exhausted_at = forecast.exhaustion_minutes.map(|minutes| window_start + minutes_delta(minutes));
+        let mut status = QuotaStatus {
+            name: self.quota.name.clone(),
+            limit,
+            used,
+            remaining: limit.saturating_sub(used),
+            zone: self.quota.window.zone().name().to_owned(),
+            window_start,
+            resets_at: self.window.end.start(),
+            forecast,
+            exhausted_at,
+            alerts: Vec::new(),
+            completeness: self.completeness(incomplete),
+            top: self.busiest(),
+        };
+        status.alerts = alert::levels(&status, &self.levels, now);
+        self.levels.clone_from(&status.alerts);
+        status
+    }
+
+    fn forecast(&mut self, now: DateTime<Utc>, incomplete: &Incomplete) -> forecast::Forecast {
+        let zone = self.quota.window.zone();
+        let today = Day::of(Minute::at(now), zone);
+        if self.past.as_ref().is_none_or(|(day, _)| *day != today) {
+            let holes: BTreeSet<Day> = incomplete.keys().copied().collect();
+            self.past = Some((today, bins::past_days(&self.minutes, zone, today, HISTORY_DAYS, &holes)));
+        }
+        let history = self.past.as_ref().map_or(&[][..], |(_, days)| days);
+        forecast::forecast(history, &bins::today(&self.minutes, zone, now, self.quota.limit.get()))
+    }
+
+    fn completeness(&self, incomplete: &Incomplete) -> Completeness {
+        let days = self.window.start.utc_day()..=Minute(self.window.end.0.saturating_sub(1)).utc_day();
+        let reasons: Vec<_> = incomplete.range(days).flat_map(|(_, reasons)| reasons.clone()).collect();
+        if reasons.is_empty() { Completeness::Exact } else { Completeness::AtLeast { reasons } }
+    }
+
+    fn busiest(&self) -> Vec<(String, String, u64)> {
+        let mut all: Vec<_> = self.top.iter().map(|((service, op), units)| (service.clone(), op.clone(), *units)).collect();
+        all.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.cmp(b)));
+        all.truncate(TOP);
+        all
+    }
+}
+
+fn minutes_delta(minutes: f64) -> TimeDelta {
+    // A window has at most 25 hours, so its seconds fit.
+    TimeDelta::seconds((minutes * 60.0).clamp(0.0, 1e9) as i64)
+}
+
+/// A series' label in this column, as text.
+pub fn label<'a>(series: &'a Series, host: &'a str, column: Column) -> std::borrow::Cow<'a, str> {
+    match column {
+        Column::Host => host.into(),
+        Column::Service => (&*series.service).into(),
+        Column::Key => (&*series.key).into(),
+        Column::Api => (&*series.api).into(),
+        Column::Method => (&*series.method).into(),
+        Column::Operation => (&*series.operation).into(),
+        Column::Status => series.status.map(|status| status.to_string()).unwrap_or_default().into(),
+    }
+}

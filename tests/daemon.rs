@@ -1,0 +1,206 @@
+//! The daemon's life on the real binary: following, forecasting, alerting, reloading, summarising, ending.
+
+mod common;
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use common::{DEADLINE, Daemon, daycap, run};
+use notify::{RecursiveMode, Watcher};
+
+/// A directory for logs, one for state, and a configuration.
+struct Room {
+    _temporary: tempfile::TempDir,
+    root: PathBuf,
+}
+
+impl Room {
+    fn new() -> Room {
+        let temporary = tempfile::tempdir().expect("a directory");
+        let root = temporary.path().to_owned();
+        fs::create_dir(root.join("logs")).expect("a directory");
+        fs::create_dir(root.join("state")).expect("a directory");
+        Room { _temporary: temporary, root }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    fn configure(&self, rest: &str) {
+        let text = format!(
+            "[state]\ndir = {:?}\ncommit_interval = \"20ms\"\n[http]\nlisten = \"127.0.0.1:0\"\n[[source]]\nname = \"sync\"\npath = \"{}/**/*.log\"\n{rest}",
+            self.path("state"),
+            self.path("logs").display()
+        );
+        fs::write(self.path("daycap.toml"), text).expect("writes");
+    }
+
+    fn start(&self) -> Daemon {
+        Daemon::start(&["--config", self.path("daycap.toml").to_str().expect("UTF-8")])
+    }
+
+    fn log(&self, name: &str, at: DateTime<Utc>, requests: u64) {
+        append(&self.path(name), at, requests);
+    }
+
+    /// Wait until this file exists and has this in it.
+    fn wait_for_text(&self, name: &str, part: &str) -> String {
+        let path = self.path(name);
+        let folder = path.ancestors().skip(1).find(|folder| folder.is_dir()).expect("a folder").to_owned();
+        let (sender, changes) = std::sync::mpsc::channel();
+        let mut watcher = notify::recommended_watcher(move |_| drop(sender.send(()))).expect("watches");
+        watcher.watch(&folder, RecursiveMode::Recursive).expect("watches");
+        loop {
+            match fs::read_to_string(&path) {
+                Ok(text) if text.contains(part) => return text,
+                _ => changes.recv_timeout(DEADLINE).unwrap_or_else(|_| panic!("{name} never had {part:?}")),
+            }
+        }
+    }
+}
+
+fn append(path: &Path, at: DateTime<Utc>, requests: u64) {
+    let mut file = OpenOptions::new().create(true).append(true).open(path).expect("opens");
+    let line = format!(
+        "{{\"timestamp\":\"{}\",\"method\":\"GET\",\"url\":\"https://api.example.com/jobs/7\",\"status\":200,\"duration_ms\":12.5}}\n",
+        at.to_rfc3339()
+    );
+    file.write_all(line.repeat(usize::try_from(requests).expect("fits")).as_bytes()).expect("writes");
+}
+
+#[expect(clippy::disallowed_methods, reason = "the daemon under test reads the same clock")]
+fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
+const QUOTA: &str = "[[quota]]\nname = \"prod\"\nlimit = 1000\n";
+const USED: &str = "daycap_quota_used{quota=\"prod\"}";
+
+#[test]
+fn new_lines_files_and_directories_are_counted_and_survive_a_restart() {
+    let room = Room::new();
+    room.configure(QUOTA);
+    room.log("logs/a.log", now(), 10);
+    let mut daemon = room.start();
+    daemon.wait_for_metric(USED, |used| used == 10.0);
+    room.log("logs/a.log", now(), 5);
+    daemon.wait_for_metric(USED, |used| used == 15.0);
+    room.log("logs/b.log", now(), 7);
+    daemon.wait_for_metric(USED, |used| used == 22.0);
+    fs::create_dir(room.path("logs/later")).expect("a directory");
+    room.log("logs/later/c.log", now(), 8);
+    daemon.wait_for_metric(USED, |used| used == 30.0);
+    let (status, took, said) = daemon.terminate();
+    assert!(status.success(), "{said:#?}");
+    // A second is the promise; the rest is this machine's, busy with other tests.
+    assert!(took < Duration::from_secs(5), "took {took:?}");
+
+    let mut daemon = room.start();
+    daemon.wait_for_words("prod: 30/1,000");
+    assert_eq!(daemon.metric(USED), Some(30.0));
+    let status: serde_json::Value = serde_json::from_str(&daemon.get("/api/v1/status")).expect("JSON");
+    assert_eq!(status["quotas"][0]["used"], 30);
+    assert_eq!(status["sources"][0]["logs"], 3);
+    assert_eq!(daemon.get("/healthz").trim(), "ok");
+}
+
+#[test]
+fn a_path_that_matches_nothing_is_said_and_waited_for() {
+    let room = Room::new();
+    room.configure(QUOTA);
+    let mut daemon = room.start();
+    daemon.wait_for_words("nothing matches yet");
+    room.log("logs/a.log", now(), 3);
+    daemon.wait_for_metric(USED, |used| used == 3.0);
+}
+
+#[test]
+fn an_exceeded_quota_is_told_once_to_the_journal_and_to_exec_across_restarts() {
+    let room = Room::new();
+    let told = room.path("told.jsonl");
+    let command = format!("command = [\"sh\", \"-c\", \"cat >> {0}; echo >> {0}\"]\n", told.display());
+    room.configure(&format!("{QUOTA}[[notify]]\ntype = \"exec\"\n{command}"));
+    room.log("logs/a.log", now(), 1001);
+    let mut daemon = room.start();
+    daemon.wait_for_words("1,001");
+    daemon.wait_for_metric("daycap_notifications_total{notifier=\"exec\",result=\"delivered\"}", |sent| sent == 1.0);
+    let text = room.wait_for_text("told.jsonl", "\n");
+    let alert: serde_json::Value = serde_json::from_str(text.trim()).expect("JSON");
+    assert_eq!((&alert["level"], &alert["used"], &alert["limit"]), (&"exceeded".into(), &1001.into(), &1000.into()));
+    assert!(daemon.terminate().0.success());
+
+    let mut daemon = room.start();
+    room.log("logs/a.log", now(), 9);
+    daemon.wait_for_metric(USED, |used| used == 1010.0);
+    assert!(daemon.terminate().0.success());
+    assert_eq!(fs::read_to_string(&told).expect("reads").lines().count(), 1, "told again after a restart");
+
+    let config = room.path("daycap.toml");
+    let check = |limit: &str| {
+        fs::write(&config, fs::read_to_string(&config).expect("reads").replace("limit = 1000\n", limit)).expect("writes");
+        run(daycap().args(["status", "--check", "--config", config.to_str().expect("UTF-8")]))
+    };
+    let (out, err, code) = check("limit = 1000\n");
+    assert_eq!((out.as_str(), code), ("", 3), "{err}");
+    let (_, err, code) = check("limit = 1000000000\n");
+    assert_eq!(code, 0, "{err}");
+}
+
+#[test]
+fn hangup_takes_the_new_configuration_and_a_wrong_one_changes_nothing() {
+    let room = Room::new();
+    room.configure(QUOTA);
+    room.log("logs/a.log", now(), 10);
+    let mut daemon = room.start();
+    daemon.wait_for_words("prod: 10/1,000");
+    fs::write(room.path("daycap.toml"), "[[quta]]\n").expect("writes");
+    daemon.signal("HUP");
+    daemon.wait_for_words("did you mean \"quota\"?");
+    assert_eq!(daemon.metric(USED), Some(10.0));
+    room.configure("[[quota]]\nname = \"other\"\nlimit = 500\n");
+    daemon.signal("HUP");
+    daemon.wait_for_words("other: 10/500");
+    daemon.wait_for_metric("daycap_quota_used{quota=\"other\"}", |used| used == 10.0);
+    assert_eq!(daemon.metric(USED), None);
+}
+
+#[test]
+fn a_finished_day_is_summarised_and_again_when_late_lines_change_it() {
+    let room = Room::new();
+    room.configure(QUOTA);
+    let yesterday = now() - TimeDelta::days(1);
+    let name = format!("state/summaries/{}.json", yesterday.format("%Y-%m-%d"));
+    room.log("logs/a.log", yesterday, 12);
+    let mut daemon = room.start();
+    daemon.wait_for_words("metrics at");
+    room.wait_for_text(&name, "\"requests\": 12");
+    room.log("logs/a.log", yesterday, 3);
+    let text = room.wait_for_text(&name, "\"requests\": 15");
+    let summary: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(summary["quotas"][0]["used"], 15);
+    let markdown = fs::read_to_string(room.path(&name.replace(".json", ".md"))).expect("reads");
+    assert!(markdown.contains("a"), "{markdown}");
+}
+
+#[test]
+fn a_corrupt_state_is_kept_aside_and_nothing_is_counted_twice() {
+    let room = Room::new();
+    room.configure(QUOTA);
+    room.log("logs/a.log", now(), 10);
+    let mut daemon = room.start();
+    daemon.wait_for_metric(USED, |used| used == 10.0);
+    assert!(daemon.terminate().0.success());
+    fs::write(room.path("state/state.json"), "\0\0\0").expect("writes");
+    let _ = fs::remove_file(room.path("state/state.previous.json"));
+    room.log("logs/a.log", now(), 1);
+    let mut daemon = room.start();
+    daemon.wait_for_words("the bad state is kept as");
+    daemon.wait_for_metric(USED, |used| used == 11.0);
+    assert!(daemon.terminate().0.success());
+    let mut daemon = room.start();
+    daemon.wait_for_words("prod: 11/1,000");
+}
