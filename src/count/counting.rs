@@ -12,7 +12,7 @@ use super::ledger::Completeness;
 use super::query::{By, Query, Report, Row};
 use super::sums::{self, Sums};
 use super::tally::Minutes;
-use crate::collect::request::{Decoded, Series, unpack};
+use crate::collect::request::{Columns, Decoded, Series, SeriesTable, TableIdentity, unpack};
 use crate::quota::Column;
 
 /// A narrowed key, from its highest bits: the time group, the label group, the duration bucket, whether it
@@ -25,14 +25,17 @@ const BUCKET_SHIFT: u32 = 1;
 /// The lowest status that is an error.
 const ERROR_STATUS_MIN: u16 = 400;
 
-/// Counts rows straight into a report, without a ledger. Worth its while with ten thousand rows or more a
-/// call: the labels of a batch are looked up once.
+/// Counts rows straight into a report, without a ledger. Keep one a worker: the labels of a worker's table are
+/// looked up once.
 #[derive(Clone)]
 pub struct Counting {
     query: Query,
     host: String,
     times: Times,
     labels: Labels,
+    /// By series id of the table that was last added from.
+    targets: Vec<Target>,
+    targets_of: TableIdentity,
     sums: Sums,
     completeness: Completeness,
 }
@@ -50,21 +53,36 @@ impl Counting {
     pub fn new(query: Query, host: &str) -> Counting {
         let times = Times::new(&query.by, query.span.clone(), query.zone);
         let labels = Labels::new(&query.by, &query.matching);
-        let (sums, completeness) = (Sums::default(), Completeness::Exact);
-        Counting { query, host: host.to_owned(), times, labels, sums, completeness }
+        Counting {
+            query,
+            host: host.to_owned(),
+            times,
+            labels,
+            targets: Vec::new(),
+            targets_of: TableIdentity::default(),
+            sums: Sums::default(),
+            completeness: Completeness::Exact,
+        }
     }
 
     /// Take the rows out of `decoded` and count them.
     pub fn add(&mut self, decoded: &mut Decoded) {
         let mut rows = std::mem::take(&mut decoded.rows);
-        let series = decoded.series.list();
-        let mut targets = vec![Target::Unknown; series.len()];
+        self.narrow(&mut rows, &decoded.series);
+        let values = vec![column(batch::UNITS, rows.units), column(batch::BYTES, rows.bytes)];
+        self.sums.push(sums::count_by(rows.key, values));
+    }
+
+    /// Keep the rows that the query asks for, moved to the front, their keys narrowed. Starts and durations are
+    /// left behind: nothing here reads them.
+    fn narrow(&mut self, rows: &mut Columns, series: &SeriesTable) {
+        let mut targets = self.known_targets(series);
         let mut kept = 0;
         for row in 0..rows.len() {
             let (minute, id) = unpack(rows.key[row]);
             let target = &mut targets[id as usize];
             if let Target::Unknown = target {
-                *target = self.target(&series[id as usize]);
+                *target = self.target(&series.list()[id as usize]);
             }
             if let (Target::Group(group), Some(time)) = (*target, self.times.number(minute)) {
                 rows.key[kept] = u64::from(time) << TIME_SHIFT | group;
@@ -76,8 +94,18 @@ impl Counting {
         rows.key.truncate(kept);
         rows.units.truncate(kept);
         rows.bytes.truncate(kept);
-        let values = vec![column(batch::UNITS, rows.units), column(batch::BYTES, rows.bytes)];
-        self.sums.push(sums::count_by(rows.key, values));
+        self.targets = targets;
+    }
+
+    /// What is known of this table's series: what was found for its earlier chunks, if it is the same table.
+    fn known_targets(&mut self, series: &SeriesTable) -> Vec<Target> {
+        let mut targets = std::mem::take(&mut self.targets);
+        if self.targets_of != *series.identity() {
+            self.targets_of = series.identity().clone();
+            targets.clear();
+        }
+        targets.resize(series.list().len(), Target::Unknown);
+        targets
     }
 
     /// Count a day file's rows. They need only the columns of [`Counting::columns`].

@@ -55,8 +55,8 @@ impl FromStr for By {
             return Ok(by);
         }
         let names: Vec<_> = By::all().map(By::name).collect();
-        let likeness = |name: &&&str| (strsim::jaro_winkler(name, text) * 1e6).round() as u32;
-        let nearest = names.iter().max_by_key(likeness).copied().unwrap_or("day");
+        let likeness = |name: &str| strsim::jaro_winkler(name, text);
+        let nearest = names.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).copied().unwrap_or("day");
         Err(format!("{text:?} is not something to group by; did you mean {nearest:?}? There are {}", names.join(", ")))
     }
 }

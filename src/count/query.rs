@@ -379,6 +379,15 @@ mod tests {
     }
 
     #[test]
+    fn another_workers_table_is_not_taken_for_the_last_ones() {
+        let mut counting = Counting::new(query("operation"), "h");
+        for samples in [&three_days()[..1], &three_days()[2..3], &three_days()[..3]] {
+            counting.add(&mut decoded(samples));
+        }
+        assert_eq!(lines(&counting.finish()), ["/a: 2 2 6", "/b: 3 1 4"]);
+    }
+
+    #[test]
     fn percentiles_lie_inside_the_bucket_that_holds_them() {
         let with = |duration_ms| Sample { duration_ms, ..three_days()[0].clone() };
         let mut samples = vec![with(Some(100)); 90];
