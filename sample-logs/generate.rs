@@ -41,6 +41,7 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
         ["samples", directory, options @ ..] => {
             let options = options_of(options, &["--truth"])?;
             let (files, truth) = samples();
+            std::fs::create_dir_all(directory)?;
             for (name, content) in &files {
                 write_file(&Path::new(directory).join(name), content)?;
             }
