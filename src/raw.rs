@@ -171,12 +171,7 @@ impl Worker {
     }
 
     /// The log's next chunk, into the buffer. Another worker may read on while this one decodes.
-    fn read(
-        &mut self,
-        mut log: Open,
-        queue: &Queue,
-        progress: &(dyn Fn(u64) + Sync),
-    ) -> anyhow::Result<Option<Piece>> {
+    fn read(&mut self, mut log: Open, queue: &Queue, progress: &(dyn Fn(u64) + Sync)) -> anyhow::Result<Option<Piece>> {
         let found = log.next_chunk(&mut self.buffer);
         let bytes = log.reader.bytes_read();
         progress(bytes - std::mem::replace(&mut log.told, bytes));

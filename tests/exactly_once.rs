@@ -55,7 +55,7 @@ impl Client {
             second * 1000,
             self.written
         );
-        let minute = stamp.format("%Y-%m-%dT%H:%M").to_string();
+        let minute = stamp.format("%Y-%m-%d %H:%M:00").to_string();
         *self.truth.entry((minute, operation.to_owned(), status)).or_default() += 1;
         let cut = self.random.below(line.len() as u64) as usize;
         self.file.write_all(&line.as_bytes()[..cut]).expect("writes");
@@ -75,11 +75,11 @@ impl Client {
         self.file = open(&self.log);
     }
 
-    fn truth(&self) -> String {
-        self.truth
-            .iter()
-            .map(|((minute, operation, status), count)| format!("{minute},{operation},{status},{count}\n"))
-            .collect()
+    fn truth(&self) -> Vec<String> {
+        let group = |((minute, operation, status), count): (&(String, String, u16), &u64)| {
+            format!("{minute}|{operation}|{status}|{count}")
+        };
+        self.truth.iter().map(group).collect()
     }
 }
 

@@ -64,17 +64,17 @@ struct Run {
 
 impl Run {
     fn read_to_the_end(&mut self) -> Done {
-        let mut look = true;
         let (mut lines, mut problems) = (crate::collect::request::Lines::default(), Vec::new());
         let mut unread: u64;
         loop {
-            let harvest = self.resumed.harvester.pass(std::mem::replace(&mut look, false));
+            // A look can leave work for the next: a copy is judged once what it copies has been read.
+            let harvest = self.resumed.harvester.pass(true);
             harvest.lines.values().for_each(|more| lines.add(more));
             problems.clone_from(&harvest.problems);
             unread = harvest.progress.iter().map(|progress| progress.lag_bytes).sum::<u64>();
-            let caught_up = harvest.caught_up;
+            let is_all = harvest.caught_up && harvest.lines.is_empty();
             self.apply(Event::Harvested(Box::new(harvest)));
-            if caught_up {
+            if is_all {
                 break;
             }
         }

@@ -58,6 +58,7 @@ impl Daemon {
             match self.words.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
                     self.said.push(line.clone());
+                    self.note_address(&line);
                     if line.contains(part) {
                         return line;
                     }
@@ -68,12 +69,16 @@ impl Daemon {
         }
     }
 
+    fn note_address(&mut self, line: &str) {
+        if let Some((_, after)) = line.split_once("metrics at http://") {
+            self.address = after.split('/').next().map(str::to_owned);
+        }
+    }
+
     /// The body of an answer to GET.
     pub fn get(&mut self, path: &str) -> String {
         if self.address.is_none() {
-            let line = self.wait_for_words("metrics at http://");
-            let after = line.split("http://").nth(1).expect("an address");
-            self.address = after.split('/').next().map(str::to_owned);
+            self.wait_for_words("metrics at http://");
         }
         let address = self.address.as_deref().expect("known by now");
         let mut stream = TcpStream::connect(address).expect("connects");
@@ -130,12 +135,14 @@ impl Drop for Daemon {
     }
 }
 
-/// The ledger as DuckDB reads it: one CSV line a group, `minute,operation,status,requests`, sorted.
-pub fn ledger_by_duckdb(state: &Path) -> String {
+/// The ledger's sums as DuckDB reads them: `minute|operation|status|requests`, sorted.
+pub fn ledger_by_duckdb(state: &Path) -> Vec<String> {
     let python = std::env::var("DAYCAP_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/read_ledger.py");
-    let output = Command::new(&python).arg(script).arg("sums").arg(state.join("usage")).output();
+    let output = Command::new(&python).arg(script).arg(state).output();
     let output = output.unwrap_or_else(|error| panic!("{python}: {error}; run `make test`, which installs it"));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("UTF-8")
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let groups = text.lines().skip_while(|line| !line.is_empty()).skip(1);
+    groups.map(|line| line.split('|').take(4).collect::<Vec<_>>().join("|")).collect()
 }
