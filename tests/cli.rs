@@ -58,7 +58,7 @@ fn logs_that_cannot_be_read_are_named() {
         &["report", "no-such.log"],
         expect![[r#"
             exit 1
-            daycap: cannot open no-such.log: No such file or directory (os error 2)
+            daycap: cannot read no-such.log: No such file or directory (os error 2)
         "#]],
     );
     check(
@@ -68,7 +68,10 @@ fn logs_that_cannot_be_read_are_named() {
             daycap: no file matches "sample-logs/*.nothing"
         "#]],
     );
-    check(&["report", "Cargo.toml"], expect![[""]]);
+    check(&["report", "Cargo.toml"], expect![[r#"
+        exit 1
+        daycap: Cargo.toml: the log looks like plain text: of the first 70 lines, 0 are JSON objects and 0 are combined access log lines; daycap reads JSON lines ("json") and the access logs of nginx and Apache ("combined"); `daycap explain Cargo.toml` shows how its lines are read
+    "#]]);
 }
 
 #[test]
@@ -154,7 +157,11 @@ fn each_day_is_its_zones_day() {
             "--by",
             "week",
         ],
-        expect![[""]],
+        expect![[r#"
+            exit 0
+            week,requests,errors,units,bytes,duration_ms_p50,duration_ms_p95
+            2026-W44,25,0,25,0,,
+        "#]],
     );
 }
 

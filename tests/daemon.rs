@@ -122,7 +122,7 @@ fn a_path_that_matches_nothing_is_said_and_waited_for() {
 fn an_exceeded_quota_is_told_once_to_the_journal_and_to_exec_across_restarts() {
     let room = Room::new();
     let told = room.path("told.jsonl");
-    let command = format!("command = [\"sh\", \"-c\", \"cat >> {0}; echo >> {0}\"]\n", told.display());
+    let command = format!("command = [\"sh\", \"-c\", \"cat >> {0}\"]\n", told.display());
     room.configure(&format!("{QUOTA}[[notify]]\ntype = \"exec\"\n{command}"));
     room.log("logs/a.log", now(), 1001);
     let mut daemon = room.start();
