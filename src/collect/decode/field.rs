@@ -344,8 +344,8 @@ pub fn push_key(path: &mut String, key: &str) -> usize {
     if length > 0 {
         path.push('.');
     }
-    if length + key.len() <= PATH_BYTES_MAX {
-        path.extend(key.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()));
+    if length + key.len() <= PATH_BYTES_MAX && key.is_ascii() {
+        path.extend(key.bytes().filter(|byte| !matches!(byte, b'_' | b'-')).map(|byte| char::from(byte.to_ascii_lowercase())));
     } else {
         // No alias has this in it.
         path.push('\0');

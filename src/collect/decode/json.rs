@@ -6,35 +6,24 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::cache::{Cache, Meaning};
+use super::cache::Cache;
 use super::field::{self, Rank};
 use super::label::Labels;
 use super::rows::{Outcome, account, first_line};
-use super::template::{self, Template, Values};
+use super::shape::Shapes;
+use super::template::Values;
 use super::time::Clockwork;
 use super::value::{self, Scalar};
 use crate::collect::Reading;
 use crate::collect::request::{Decoded, Reject};
 
-/// Shapes kept, the last used first. A log has a handful; each costs a look at a line that none fits.
-const TEMPLATES_MAX: usize = 16;
-
-/// Learning costs several times a parse. Lines that templates fit pay for it, other lines a little, so a log
-/// that never repeats itself is only parsed.
-const CREDIT_MAX: u32 = 512;
-const CREDIT_A_FIT: u32 = 4;
-const CREDIT_A_PARSE: u32 = 1;
-const LEARNING_COST: u32 = 32;
-
 pub struct JsonLines {
     labels: Labels,
     clockwork: Clockwork,
     cache: Cache,
-    /// Each with the serial number that the cache knows it by.
-    templates: Vec<(u64, Template)>,
+    shapes: Shapes,
     values: Values,
-    next_serial: u64,
-    credit: u32,
+    path: String,
     /// Whether lines may be read by templates; tests compare both ways.
     learns: bool,
 }
@@ -45,10 +34,9 @@ impl JsonLines {
             labels: Labels::new(reading, default_service),
             clockwork: Clockwork::new(reading.zone),
             cache: Cache::new(),
-            templates: Vec::new(),
+            shapes: Shapes::new(),
             values: Values::new(),
-            next_serial: 0,
-            credit: CREDIT_MAX,
+            path: String::new(),
             learns: true,
         }
     }
@@ -72,47 +60,22 @@ impl JsonLines {
     /// The line at the start of `rest`, and how many bytes it takes.
     #[inline]
     fn line(&mut self, rest: &[u8]) -> (Outcome, usize) {
-        match self.fitting(rest) {
-            Some(serial) => self.fitted(rest, serial),
-            None => self.unfitted(rest),
-        }
-    }
-
-    /// The serial of the template that fits, which is then the first.
-    #[inline]
-    fn fitting(&mut self, rest: &[u8]) -> Option<u64> {
-        let place = self.templates.iter().position(|(_, template)| template.fits(rest, &mut self.values))?;
-        if place > 0 {
-            self.templates[..=place].rotate_right(1);
-        }
-        self.credit = (self.credit + CREDIT_A_FIT).min(CREDIT_MAX);
-        Some(self.templates[0].0)
-    }
-
-    #[inline]
-    fn fitted(&mut self, rest: &[u8], serial: u64) -> (Outcome, usize) {
-        let (template, values) = (&self.templates[0].1, &self.values);
-        let taken = values.taken;
+        let Some((serial, template)) = self.shapes.fitting(rest, &mut self.values) else { return self.unfitted(rest) };
+        let values = &self.values;
         let hash = Cache::hash(serial, template.label_bytes(rest, values));
         let meaning = match self.cache.get(hash, serial, template.label_bytes(rest, values)) {
             Some(meaning) => meaning,
+            // Labels with escapes are read by the parser.
+            None if values.escaped => return self.unfitted(rest),
             None => {
-                let meaning = if values.escaped {
-                    // Only valid UTF-8 fits a template.
-                    let line = std::str::from_utf8(first_line(rest).0).unwrap_or_default();
-                    match parse(line) {
-                        Some(found) => self.labels.resolve(found.iter().map(Found::label)),
-                        None => return (Outcome::Reject(Reject::Malformed), taken),
-                    }
-                } else {
-                    self.labels.resolve(template.labels(rest, values))
-                };
+                let meaning = self.labels.resolve(template.labels(rest, values));
                 self.cache.insert(hash, serial, template.label_bytes(rest, values), meaning);
                 meaning
             }
         };
-        let Some(labels) = meaning else { return (Outcome::Skip, taken) };
-        (Outcome::Request(labels, value::measures(template.measures(rest, values), &mut self.clockwork)), taken)
+        let Some(labels) = meaning else { return (Outcome::Skip, values.taken) };
+        let measures = value::measures(template.measures(rest, values), &mut self.clockwork);
+        (Outcome::Request(labels, measures), values.taken)
     }
 
     #[cold]
@@ -122,10 +85,12 @@ impl JsonLines {
         if line.trim_ascii().is_empty() {
             return (Outcome::Skip, taken);
         }
-        let Some(found) = parse(&line) else { return (Outcome::Reject(Reject::Malformed), taken) };
-        self.consider_learning(&line);
-        let meaning: Meaning = self.labels.resolve(found.iter().map(Found::label));
-        let outcome = match meaning {
+        let Some(found) = parse(&line, &mut self.path) else { return (Outcome::Reject(Reject::Malformed), taken) };
+        // A line that had to be repaired is no model for others.
+        if self.learns && matches!(line, Cow::Borrowed(_)) {
+            self.shapes.consider(&rest[..taken], line.as_bytes());
+        }
+        let outcome = match self.labels.resolve(found.iter().map(Found::label)) {
             None => Outcome::Skip,
             Some(labels) => {
                 let measures = found.iter().map(|found| (found.rank, found.scalar()));
@@ -133,20 +98,6 @@ impl JsonLines {
             }
         };
         (outcome, taken)
-    }
-
-    fn consider_learning(&mut self, line: &Cow<'_, str>) {
-        self.credit = (self.credit + CREDIT_A_PARSE).min(CREDIT_MAX);
-        // A line that had to be repaired is no model for others.
-        if !self.learns || self.credit < LEARNING_COST || matches!(line, Cow::Owned(_)) {
-            return;
-        }
-        self.credit -= LEARNING_COST;
-        if let Some(template) = template::learn(line.as_bytes()) {
-            self.templates.truncate(TEMPLATES_MAX - 1);
-            self.templates.insert(0, (self.next_serial, template));
-            self.next_serial += 1;
-        }
     }
 }
 
@@ -176,13 +127,14 @@ impl Found<'_> {
 
 /// Everything that aliases name in a line, in order of rank; where a key comes twice the last one first.
 /// `None` where the line is not one JSON object.
-fn parse(line: &str) -> Option<Vec<Found<'_>>> {
+fn parse<'a>(line: &'a str, path: &mut String) -> Option<Vec<Found<'a>>> {
+    path.clear();
     if !line.trim_ascii_start().starts_with('{') {
         return None;
     }
     let mut found = Vec::new();
     let mut parser = serde_json::Deserializer::from_str(line);
-    Walk { path: &mut String::new(), found: &mut found }.deserialize(&mut parser).ok()?;
+    Walk { path, found: &mut found }.deserialize(&mut parser).ok()?;
     parser.end().ok()?;
     found.reverse();
     found.sort_by_key(|found| found.rank);
