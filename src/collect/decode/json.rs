@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::cache::Cache;
-use super::field::{self, Rank};
+use super::field::{self, Meaning, Rank};
 use super::label::Labels;
 use super::rows::{Outcome, account, first_line};
 use super::shape::Shapes;
@@ -81,7 +81,8 @@ impl JsonLines {
     #[cold]
     fn unfitted(&mut self, rest: &[u8]) -> (Outcome, usize) {
         let (line, taken) = first_line(rest);
-        let line = String::from_utf8_lossy(line);
+        // The standard check is several times faster than the repair.
+        let line = std::str::from_utf8(line).map_or_else(|_| String::from_utf8_lossy(line), Cow::Borrowed);
         if line.trim_ascii().is_empty() {
             return (Outcome::Skip, taken);
         }
@@ -121,7 +122,7 @@ impl Found<'_> {
     }
 
     fn label(&self) -> (field::Field, Scalar<'_>) {
-        (self.rank.field(), self.scalar())
+        (self.rank.field, self.scalar())
     }
 }
 
@@ -132,9 +133,9 @@ fn parse<'a>(line: &'a str, path: &mut String) -> Option<Vec<Found<'a>>> {
     if !line.trim_ascii_start().starts_with('{') {
         return None;
     }
-    let mut found = Vec::new();
+    let mut found = Vec::with_capacity(16);
     let mut parser = serde_json::Deserializer::from_str(line);
-    Walk { path, found: &mut found }.deserialize(&mut parser).ok()?;
+    Walk { path, rank: None, found: &mut found }.deserialize(&mut parser).ok()?;
     parser.end().ok()?;
     found.reverse();
     found.sort_by_key(|found| found.rank);
@@ -144,12 +145,14 @@ fn parse<'a>(line: &'a str, path: &mut String) -> Option<Vec<Found<'a>>> {
 /// Walks an object and keeps what aliases name.
 struct Walk<'w, 'de> {
     path: &'w mut String,
+    /// What the value at hand says if it is a scalar.
+    rank: Option<Rank>,
     found: &'w mut Vec<Found<'de>>,
 }
 
 impl<'de> Walk<'_, 'de> {
     fn keep(self, value: impl FnOnce() -> FoundValue<'de>) {
-        if let Some(rank) = field::rank(self.path) {
+        if let Some(rank) = self.rank {
             self.found.push(Found { rank, value: value() });
         }
     }
@@ -172,11 +175,16 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(outer) = map.next_key_seed(Key(self.path))? {
-            if field::is_known(self.path) {
-                map.next_value_seed(Walk { path: self.path, found: self.found })?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
+            let rank = match field::meaning(self.path) {
+                Some(Meaning::Says(rank)) => Some(rank),
+                Some(Meaning::Holds) => None,
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                    self.path.truncate(outer);
+                    continue;
+                }
+            };
+            map.next_value_seed(Walk { path: self.path, rank, found: self.found })?;
             self.path.truncate(outer);
         }
         Ok(())

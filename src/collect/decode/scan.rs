@@ -158,12 +158,17 @@ fn eight_digits(digits: u64) -> u64 {
 fn number_slow(bytes: &[u8], at: usize) -> Option<(Scalar<'static>, usize)> {
     let rest = bytes.get(at..)?;
     let length = rest.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')).count();
-    let number: serde_json::Number = serde_json::from_slice(&rest[..length]).ok()?;
-    let scalar = match number.as_u64() {
-        Some(whole) => Scalar::Whole(whole),
-        None => Scalar::Number(number.as_f64()?),
-    };
-    Some((scalar, at + length))
+    Some((parsed_number(&rest[..length])?, at + length))
+}
+
+fn parsed_number(bytes: &[u8]) -> Option<Scalar<'static>> {
+    let number: serde_json::Number = serde_json::from_slice(bytes).ok()?;
+    number.as_u64().map(Scalar::Whole).or_else(|| number.as_f64().map(Scalar::Number))
+}
+
+/// The number that these bytes are; that they are one was seen before.
+pub fn whole_number(bytes: &[u8]) -> Scalar<'static> {
+    parsed_number(bytes).unwrap_or(Scalar::Text(b""))
 }
 
 /// The end of `true`, `false` or `null`.

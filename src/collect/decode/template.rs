@@ -273,9 +273,9 @@ impl Template {
             let value = match source {
                 Source::Line(place) => label(line, values.labels[*place]),
                 Source::Fixed(Kind::Text, bytes) => Scalar::Text(bytes),
-                Source::Fixed(_, bytes) => number(bytes),
+                Source::Fixed(_, bytes) => scan::whole_number(bytes),
             };
-            (rank.field(), value)
+            (rank.field, value)
         })
     }
 
@@ -290,14 +290,7 @@ impl Template {
 fn label(line: &[u8], span: Span) -> Scalar<'_> {
     let quoted = span.start > 0 && line[span.start - 1] == b'"';
     let bytes = &line[span.start..span.end];
-    if quoted { Scalar::Text(bytes) } else { number(bytes) }
-}
-
-/// A number's bytes, alone. That they are one was seen when the line was.
-fn number(bytes: &[u8]) -> Scalar<'_> {
-    // The scanner wants to see what ends a number.
-    let ended = [bytes, b","].concat();
-    scan::number(&ended, 0).map_or(Scalar::Text(b""), |(number, _)| number)
+    if quoted { Scalar::Text(bytes) } else { scan::whole_number(bytes) }
 }
 
 #[inline]
@@ -426,10 +419,10 @@ impl Learner<'_> {
     fn finish(mut self) -> Option<Template> {
         let (mut labels, mut measures) = (Vec::new(), Vec::new());
         for (rank, part) in self.ranks {
-            let sort = if rank.field().is_label() { &mut labels } else { &mut measures };
+            let sort = if rank.field.is_label() { &mut labels } else { &mut measures };
             let place = sort.len();
             sort.push((rank, place));
-            self.parts[part].place = if rank.field().is_label() { Place::Label(place) } else { Place::Measure(place) };
+            self.parts[part].place = if rank.field.is_label() { Place::Label(place) } else { Place::Measure(place) };
         }
         if labels.len() > LABELS_MAX || measures.len() > MEASURES_MAX {
             return None;
