@@ -345,7 +345,9 @@ pub fn push_key(path: &mut String, key: &str) -> usize {
         path.push('.');
     }
     if length + key.len() <= PATH_BYTES_MAX && key.is_ascii() {
-        path.extend(key.bytes().filter(|byte| !matches!(byte, b'_' | b'-')).map(|byte| char::from(byte.to_ascii_lowercase())));
+        path.extend(
+            key.bytes().filter(|byte| !matches!(byte, b'_' | b'-')).map(|byte| char::from(byte.to_ascii_lowercase())),
+        );
     } else {
         // No alias has this in it.
         path.push('\0');

@@ -161,7 +161,9 @@ impl Template {
                     *labels.get_mut(place)? = span;
                 }
                 Place::Measure(_) if notes.escaped => return None,
-                Place::Measure(place) => *measures.get_mut(place)? = number.map_or(Measure::Text(span), Measure::Number),
+                Place::Measure(place) => {
+                    *measures.get_mut(place)? = number.map_or(Measure::Text(span), Measure::Number)
+                }
             }
             Some(())
         })?;
