@@ -37,8 +37,11 @@ impl Dice {
     }
 }
 
-/// Whole lines of about `LOG_BYTES`; `line` writes one, given the milliseconds since the log's day began.
-fn log(line: fn(&mut Dice, u64) -> String) -> Vec<u8> {
+/// Writes one line, given the milliseconds since the log's day began.
+type LineOf = fn(&mut Dice, u64) -> String;
+
+/// Whole lines of about `LOG_BYTES`.
+fn log(line: LineOf) -> Vec<u8> {
     let mut dice = Dice(88_172_645_463_325_252);
     let mut log = String::new();
     let mut time_ms = 0;
@@ -188,7 +191,7 @@ fn parse(chunks: &[&[u8]]) -> usize {
 }
 
 fn bench(criterion: &mut Criterion) {
-    let logs: [(&str, fn(&mut Dice, u64) -> String, Format); 5] = [
+    let logs: [(&str, LineOf, Format); 5] = [
         ("json flat, pino", pino, Format::Json),
         ("json flat, structlog with RFC 3339", structlog, Format::Json),
         ("json flat, paths with ids", rest, Format::Json),

@@ -65,10 +65,17 @@ impl JsonLines {
         let hash = Cache::hash(serial, template.label_bytes(rest, values));
         let meaning = match self.cache.get(hash, serial, template.label_bytes(rest, values)) {
             Some(meaning) => meaning,
-            // Labels with escapes are read by the parser.
-            None if values.escaped => return self.unfitted(rest),
             None => {
-                let meaning = self.labels.resolve(template.labels(rest, values));
+                let meaning = if values.escaped {
+                    // Only the parser undoes escapes; only valid UTF-8 fits a template.
+                    let line = std::str::from_utf8(first_line(rest).0).unwrap_or_default();
+                    let Some(found) = parse(line, &mut self.path) else {
+                        return (Outcome::Reject(Reject::Malformed), values.taken);
+                    };
+                    self.labels.resolve(found.iter().map(Found::label))
+                } else {
+                    self.labels.resolve(template.labels(rest, values))
+                };
                 self.cache.insert(hash, serial, template.label_bytes(rest, values), meaning);
                 meaning
             }

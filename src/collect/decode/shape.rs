@@ -20,8 +20,9 @@ const WORTH_A_FIT: u32 = 16;
 const WORTH_START: u32 = 64;
 const WORTH_MAX: u32 = 1024;
 
-/// After this many lines of a shape, values that were the same in all of them are taken to stay so.
-const WATCHED_LINES: u32 = 64;
+/// After this many lines of a shape, values that were the same in all of them are taken to stay so. Few in
+/// tests, whose logs are short.
+const WATCHED_LINES: u32 = if cfg!(test) { 4 } else { 64 };
 /// And after this many more misses than fits they are looked at anew, each time twice as long.
 const STRIKES_MAX: u32 = 64;
 const WATCHED_LINES_MAX: u32 = 1 << 20;
