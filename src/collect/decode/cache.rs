@@ -59,7 +59,8 @@ impl Cache {
         slices: impl Iterator<Item = &'a [u8]> + Clone,
         meaning: Meaning,
     ) {
-        if slices.clone().map(<[u8]>::len).sum::<usize>() > KEY_BYTES_MAX {
+        let length_bytes = slices.clone().map(|slice| 4 + slice.len()).sum::<usize>();
+        if length_bytes > KEY_BYTES_MAX {
             return;
         }
         let place = place(hash);
@@ -68,6 +69,7 @@ impl Cache {
         entry.hash = hash;
         entry.meaning = meaning;
         entry.key.clear();
+        entry.key.reserve(8 + length_bytes);
         entry.key.extend_from_slice(&kind.to_le_bytes());
         for slice in slices {
             entry.key.extend_from_slice(&length(slice));
