@@ -32,9 +32,14 @@ impl Cache {
     #[inline]
     pub fn hash<'a>(kind: u64, slices: impl Iterator<Item = &'a [u8]>) -> u64 {
         slices.fold(mix(kind, !0), |hash, slice| {
-            let (words, rest) = slice.as_chunks::<8>();
-            let hash = words.iter().fold(hash, |hash, word| mix(hash, u64::from_le_bytes(*word)));
-            mix(hash, tail(rest, slice))
+            let (pairs, rest) = slice.as_chunks::<16>();
+            let hash = pairs.iter().fold(hash, |hash, pair| {
+                let pair = u128::from_le_bytes(*pair);
+                // The two halves, on purpose.
+                mix(hash ^ pair as u64, (pair >> 64) as u64)
+            });
+            let (first, last) = ends(rest);
+            mix(hash ^ first, last ^ slice.len() as u64)
         })
     }
 
@@ -54,7 +59,8 @@ impl Cache {
         slices: impl Iterator<Item = &'a [u8]> + Clone,
         meaning: Meaning,
     ) {
-        if slices.clone().map(<[u8]>::len).sum::<usize>() > KEY_BYTES_MAX {
+        let length_bytes = slices.clone().map(|slice| 4 + slice.len()).sum::<usize>();
+        if length_bytes > KEY_BYTES_MAX {
             return;
         }
         let place = place(hash);
@@ -63,6 +69,7 @@ impl Cache {
         entry.hash = hash;
         entry.meaning = meaning;
         entry.key.clear();
+        entry.key.reserve(8 + length_bytes);
         entry.key.extend_from_slice(&kind.to_le_bytes());
         for slice in slices {
             entry.key.extend_from_slice(&length(slice));
@@ -71,27 +78,31 @@ impl Cache {
     }
 }
 
-/// The multiply spreads to the high bits, so these choose the place.
 #[inline]
 fn place(hash: u64) -> usize {
-    (hash >> (64 - ENTRIES.trailing_zeros())) as usize
+    // The mask leaves a number below ENTRIES.
+    hash as usize & (ENTRIES - 1)
 }
 
+/// A product's halves hold all bits of both factors; folded, each bit depends on all.
 #[inline]
-fn mix(hash: u64, word: u64) -> u64 {
-    (hash.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+fn mix(one: u64, other: u64) -> u64 {
+    let product = u128::from(one ^ 0x9e37_79b9_7f4a_7c15) * u128::from(other ^ 0xd1b5_4a32_d192_ed03);
+    (product ^ (product >> 64)) as u64
 }
 
-/// The last bytes of a slice and its length as one word.
+/// The first and the last bytes of fewer than 16, overlapping; together they hold every byte.
 #[inline]
-fn tail(rest: &[u8], slice: &[u8]) -> u64 {
-    let length = (slice.len() as u64) << 56;
-    let last = match slice.last_chunk::<8>() {
-        // Overlaps what is hashed already; cheaper than bytes one by one.
-        Some(last) => u64::from_le_bytes(*last),
-        None => rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
-    };
-    last ^ length
+fn ends(rest: &[u8]) -> (u64, u64) {
+    if let (Some(first), Some(last)) = (rest.first_chunk::<8>(), rest.last_chunk::<8>()) {
+        (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
+    } else if let (Some(first), Some(last)) = (rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
+        (u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into())
+    } else if let [first, .., last] = rest {
+        (u64::from(*first) << 8 | u64::from(rest[rest.len() / 2]), u64::from(*last))
+    } else {
+        (rest.first().map_or(0, |byte| u64::from(*byte)), 0)
+    }
 }
 
 /// Slices longer than a u32 can say are longer than [`KEY_BYTES_MAX`] and never stored.

@@ -97,12 +97,12 @@ fn fields(line: &[u8], format: Option<Format>) -> Vec<(&'static str, String)> {
     let mut keys = Vec::new();
     collect_keys(&object, &mut String::new(), "", &mut keys);
     keys.sort();
-    let machine = keys.iter().any(|(rank, _)| rank.field() == Field::Machine);
-    keys.retain(|(rank, _)| rank.field() != Field::Machine && (machine || rank.field() != Field::Name));
+    let machine = keys.iter().any(|(rank, _)| rank.field == Field::Machine);
+    keys.retain(|(rank, _)| rank.field != Field::Machine && (machine || rank.field != Field::Name));
     let mut fields: Vec<(&'static str, String)> = Vec::new();
     for (rank, key) in keys {
-        if !fields.iter().any(|(field, _)| *field == rank.field().name()) {
-            fields.push((rank.field().name(), key));
+        if !fields.iter().any(|(field, _)| *field == rank.field.name()) {
+            fields.push((rank.field.name(), key));
         }
     }
     fields

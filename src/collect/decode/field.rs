@@ -7,7 +7,7 @@
 
 use std::sync::LazyLock;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 /// What daycap wants to know of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,7 +60,7 @@ impl Field {
 }
 
 /// How a number in a duration field is meant. A unit written in the value (`"12.5ms"`) comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unit {
     Seconds,
     Millis,
@@ -285,54 +285,54 @@ static ALIASES: LazyLock<Vec<Alias>> = LazyLock::new(|| {
 const WRAPPERS: [&str; 8] =
     ["fields.", "record.extra.", "extra.", "attributes.", "context.", "meta.", "metadata.", "jsonpayload."];
 
-/// The rank of each alias by its key.
-static RANKS: LazyLock<HashMap<&'static str, u16>> = LazyLock::new(|| {
-    let rank = |at: usize| u16::try_from(at).expect("the tables have fewer than 2^16 rows");
-    ALIASES.iter().enumerate().map(|(at, alias)| (alias.key, rank(at))).collect()
-});
-
-/// A place in the order in which a line's values are considered; smaller is better.
+/// What a value says, and its place in the order in which a line's values are considered: smaller is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rank(u16);
-
-impl Rank {
-    pub fn field(self) -> Field {
-        self.alias().field
-    }
-
-    pub fn unit(self) -> Unit {
-        self.alias().unit
-    }
-
-    fn alias(self) -> Alias {
-        ALIASES[usize::from(self.0) % ALIASES.len()]
-    }
+pub struct Rank {
+    order: u16,
+    pub field: Field,
+    pub unit: Unit,
 }
 
-/// What the dotted path of [`push_key`]s says, if anything.
-pub fn rank(path: &str) -> Option<Rank> {
-    if let Some(rank) = RANKS.get(path) {
-        return Some(Rank(*rank));
-    }
-    let inner = WRAPPERS.iter().find_map(|wrapper| path.strip_prefix(wrapper))?;
-    let behind = u16::try_from(ALIASES.len()).expect("the tables have fewer than 2^16 rows");
-    RANKS.get(inner).map(|rank| Rank(rank + behind))
+/// What the value at a path may say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    Says(Rank),
+    /// Nothing itself, but keys inside it may.
+    Holds,
 }
 
 /// Every alias, bare and wrapped, and every object on the way to one.
-static KNOWN: LazyLock<HashSet<String>> = LazyLock::new(|| {
-    let prefixes = |key: String| -> Vec<String> {
-        let dots = key.match_indices('.').map(|(at, _)| key[..at].to_owned());
-        dots.chain([key.clone()]).collect()
-    };
-    let wrapped =
-        WRAPPERS.iter().flat_map(|wrapper| ALIASES.iter().map(move |alias| format!("{wrapper}{}", alias.key)));
-    ALIASES.iter().map(|alias| alias.key.to_owned()).chain(wrapped).flat_map(prefixes).collect()
+static MEANINGS: LazyLock<HashMap<String, Meaning>> = LazyLock::new(|| {
+    let wrappers = [""].into_iter().chain(WRAPPERS);
+    let all = wrappers.flat_map(|wrapper| ALIASES.iter().map(move |alias| format!("{wrapper}{}", alias.key)));
+    let mut meanings = HashMap::new();
+    // Wrapped keys rank behind all bare ones, and no wrapper before another.
+    let ranks = (0..ALIASES.len()).chain((0..WRAPPERS.len()).flat_map(|_| ALIASES.len()..2 * ALIASES.len()));
+    for (key, rank) in all.zip(ranks) {
+        for (dot, _) in key.match_indices('.') {
+            meanings.entry(key[..dot].to_owned()).or_insert(Meaning::Holds);
+        }
+        let Alias { field, unit, .. } = ALIASES[rank % ALIASES.len()];
+        let rank = Rank { order: u16::try_from(rank).expect("the tables have fewer than 2^15 rows"), field, unit };
+        match meanings.entry(key).or_insert(Meaning::Says(rank)) {
+            Meaning::Says(_) => {}
+            holds => *holds = Meaning::Says(rank),
+        }
+    }
+    meanings
 });
 
-/// Whether the value at this path, or one inside it, may say anything.
-pub fn is_known(path: &str) -> bool {
-    KNOWN.contains(path)
+/// What the dotted path of [`push_key`]s may say, if anything.
+pub fn meaning(path: &str) -> Option<Meaning> {
+    MEANINGS.get(path).copied()
+}
+
+/// The rank of the value at this path, if it says anything.
+pub fn rank(path: &str) -> Option<Rank> {
+    match meaning(path)? {
+        Meaning::Says(rank) => Some(rank),
+        Meaning::Holds => None,
+    }
 }
 
 /// Longer paths say nothing daycap knows; bounds what a hostile line costs.
@@ -344,8 +344,10 @@ pub fn push_key(path: &mut String, key: &str) -> usize {
     if length > 0 {
         path.push('.');
     }
-    if length + key.len() <= PATH_BYTES_MAX {
-        path.extend(key.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()));
+    if length + key.len() <= PATH_BYTES_MAX && key.is_ascii() {
+        path.extend(
+            key.bytes().filter(|byte| !matches!(byte, b'_' | b'-')).map(|byte| char::from(byte.to_ascii_lowercase())),
+        );
     } else {
         // No alias has this in it.
         path.push('\0');
@@ -364,7 +366,8 @@ mod tests {
             push_key(&mut path, alias.key);
             assert_eq!(path, alias.key);
         }
-        assert_eq!(RANKS.len(), ALIASES.len());
+        let keys: std::collections::BTreeSet<_> = ALIASES.iter().map(|alias| alias.key).collect();
+        assert_eq!(keys.len(), ALIASES.len());
     }
 
     #[test]
@@ -372,8 +375,10 @@ mod tests {
         let bare = rank("units").expect("known");
         let wrapped = rank("fields.time").expect("known");
         assert!(bare < wrapped);
-        assert_eq!(wrapped.field(), Field::Time);
+        assert_eq!(wrapped.field, Field::Time);
         assert_eq!(rank("levelname"), None);
-        assert!(is_known("fields.http") && is_known("fields.http.request.method") && !is_known("levelname"));
+        assert_eq!(meaning("fields.http"), Some(Meaning::Holds));
+        // A bunyan line has `req.url` inside `req`; `url` says something and holds `url.full`.
+        assert!(matches!(meaning("url"), Some(Meaning::Says(_))));
     }
 }

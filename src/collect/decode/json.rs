@@ -6,35 +6,24 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::cache::{Cache, Meaning};
-use super::field::{self, Rank};
+use super::cache::Cache;
+use super::field::{self, Meaning, Rank};
 use super::label::Labels;
 use super::rows::{Outcome, account, first_line};
-use super::template::{self, Template, Values};
+use super::shape::Shapes;
+use super::template::Values;
 use super::time::Clockwork;
 use super::value::{self, Scalar};
 use crate::collect::Reading;
 use crate::collect::request::{Decoded, Reject};
 
-/// Shapes kept, the last used first. A log has a handful; each costs a look at a line that none fits.
-const TEMPLATES_MAX: usize = 16;
-
-/// Learning costs several times a parse. Lines that templates fit pay for it, other lines a little, so a log
-/// that never repeats itself is only parsed.
-const CREDIT_MAX: u32 = 512;
-const CREDIT_A_FIT: u32 = 4;
-const CREDIT_A_PARSE: u32 = 1;
-const LEARNING_COST: u32 = 32;
-
 pub struct JsonLines {
     labels: Labels,
     clockwork: Clockwork,
     cache: Cache,
-    /// Each with the serial number that the cache knows it by.
-    templates: Vec<(u64, Template)>,
+    shapes: Shapes,
     values: Values,
-    next_serial: u64,
-    credit: u32,
+    path: String,
     /// Whether lines may be read by templates; tests compare both ways.
     learns: bool,
 }
@@ -45,10 +34,9 @@ impl JsonLines {
             labels: Labels::new(reading, default_service),
             clockwork: Clockwork::new(reading.zone),
             cache: Cache::new(),
-            templates: Vec::new(),
+            shapes: Shapes::new(),
             values: Values::new(),
-            next_serial: 0,
-            credit: CREDIT_MAX,
+            path: String::new(),
             learns: true,
         }
     }
@@ -72,38 +60,19 @@ impl JsonLines {
     /// The line at the start of `rest`, and how many bytes it takes.
     #[inline]
     fn line(&mut self, rest: &[u8]) -> (Outcome, usize) {
-        match self.fitting(rest) {
-            Some(serial) => self.fitted(rest, serial),
-            None => self.unfitted(rest),
-        }
-    }
-
-    /// The serial of the template that fits, which is then the first.
-    #[inline]
-    fn fitting(&mut self, rest: &[u8]) -> Option<u64> {
-        let place = self.templates.iter().position(|(_, template)| template.fits(rest, &mut self.values))?;
-        if place > 0 {
-            self.templates[..=place].rotate_right(1);
-        }
-        self.credit = (self.credit + CREDIT_A_FIT).min(CREDIT_MAX);
-        Some(self.templates[0].0)
-    }
-
-    #[inline]
-    fn fitted(&mut self, rest: &[u8], serial: u64) -> (Outcome, usize) {
-        let (template, values) = (&self.templates[0].1, &self.values);
-        let taken = values.taken;
+        let Some((serial, template)) = self.shapes.fitting(rest, &mut self.values) else { return self.unfitted(rest) };
+        let values = &self.values;
         let hash = Cache::hash(serial, template.label_bytes(rest, values));
         let meaning = match self.cache.get(hash, serial, template.label_bytes(rest, values)) {
             Some(meaning) => meaning,
             None => {
                 let meaning = if values.escaped {
-                    // Only valid UTF-8 fits a template.
+                    // Only the parser undoes escapes; only valid UTF-8 fits a template.
                     let line = std::str::from_utf8(first_line(rest).0).unwrap_or_default();
-                    match parse(line) {
-                        Some(found) => self.labels.resolve(found.iter().map(Found::label)),
-                        None => return (Outcome::Reject(Reject::Malformed), taken),
-                    }
+                    let Some(found) = parse(line, &mut self.path) else {
+                        return (Outcome::Reject(Reject::Malformed), values.taken);
+                    };
+                    self.labels.resolve(found.iter().map(Found::label))
                 } else {
                     self.labels.resolve(template.labels(rest, values))
                 };
@@ -111,21 +80,25 @@ impl JsonLines {
                 meaning
             }
         };
-        let Some(labels) = meaning else { return (Outcome::Skip, taken) };
-        (Outcome::Request(labels, value::measures(template.measures(rest, values), &mut self.clockwork)), taken)
+        let Some(labels) = meaning else { return (Outcome::Skip, values.taken) };
+        let measures = value::measures(template.measures(rest, values), &mut self.clockwork);
+        (Outcome::Request(labels, measures), values.taken)
     }
 
     #[cold]
     fn unfitted(&mut self, rest: &[u8]) -> (Outcome, usize) {
         let (line, taken) = first_line(rest);
-        let line = String::from_utf8_lossy(line);
+        // The standard check is several times faster than the repair.
+        let line = std::str::from_utf8(line).map_or_else(|_| String::from_utf8_lossy(line), Cow::Borrowed);
         if line.trim_ascii().is_empty() {
             return (Outcome::Skip, taken);
         }
-        let Some(found) = parse(&line) else { return (Outcome::Reject(Reject::Malformed), taken) };
-        self.consider_learning(&line);
-        let meaning: Meaning = self.labels.resolve(found.iter().map(Found::label));
-        let outcome = match meaning {
+        let Some(found) = parse(&line, &mut self.path) else { return (Outcome::Reject(Reject::Malformed), taken) };
+        // A line that had to be repaired is no model for others.
+        if self.learns && matches!(line, Cow::Borrowed(_)) {
+            self.shapes.consider(&rest[..taken], line.as_bytes());
+        }
+        let outcome = match self.labels.resolve(found.iter().map(Found::label)) {
             None => Outcome::Skip,
             Some(labels) => {
                 let measures = found.iter().map(|found| (found.rank, found.scalar()));
@@ -133,20 +106,6 @@ impl JsonLines {
             }
         };
         (outcome, taken)
-    }
-
-    fn consider_learning(&mut self, line: &Cow<'_, str>) {
-        self.credit = (self.credit + CREDIT_A_PARSE).min(CREDIT_MAX);
-        // A line that had to be repaired is no model for others.
-        if !self.learns || self.credit < LEARNING_COST || matches!(line, Cow::Owned(_)) {
-            return;
-        }
-        self.credit -= LEARNING_COST;
-        if let Some(template) = template::learn(line.as_bytes()) {
-            self.templates.truncate(TEMPLATES_MAX - 1);
-            self.templates.insert(0, (self.next_serial, template));
-            self.next_serial += 1;
-        }
     }
 }
 
@@ -170,19 +129,20 @@ impl Found<'_> {
     }
 
     fn label(&self) -> (field::Field, Scalar<'_>) {
-        (self.rank.field(), self.scalar())
+        (self.rank.field, self.scalar())
     }
 }
 
 /// Everything that aliases name in a line, in order of rank; where a key comes twice the last one first.
 /// `None` where the line is not one JSON object.
-fn parse(line: &str) -> Option<Vec<Found<'_>>> {
+fn parse<'a>(line: &'a str, path: &mut String) -> Option<Vec<Found<'a>>> {
+    path.clear();
     if !line.trim_ascii_start().starts_with('{') {
         return None;
     }
-    let mut found = Vec::new();
+    let mut found = Vec::with_capacity(16);
     let mut parser = serde_json::Deserializer::from_str(line);
-    Walk { path: &mut String::new(), found: &mut found }.deserialize(&mut parser).ok()?;
+    Walk { path, rank: None, found: &mut found }.deserialize(&mut parser).ok()?;
     parser.end().ok()?;
     found.reverse();
     found.sort_by_key(|found| found.rank);
@@ -192,12 +152,14 @@ fn parse(line: &str) -> Option<Vec<Found<'_>>> {
 /// Walks an object and keeps what aliases name.
 struct Walk<'w, 'de> {
     path: &'w mut String,
+    /// What the value at hand says if it is a scalar.
+    rank: Option<Rank>,
     found: &'w mut Vec<Found<'de>>,
 }
 
 impl<'de> Walk<'_, 'de> {
     fn keep(self, value: impl FnOnce() -> FoundValue<'de>) {
-        if let Some(rank) = field::rank(self.path) {
+        if let Some(rank) = self.rank {
             self.found.push(Found { rank, value: value() });
         }
     }
@@ -220,11 +182,16 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(outer) = map.next_key_seed(Key(self.path))? {
-            if field::is_known(self.path) {
-                map.next_value_seed(Walk { path: self.path, found: self.found })?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
+            let rank = match field::meaning(self.path) {
+                Some(Meaning::Says(rank)) => Some(rank),
+                Some(Meaning::Holds) => None,
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                    self.path.truncate(outer);
+                    continue;
+                }
+            };
+            map.next_value_seed(Walk { path: self.path, rank, found: self.found })?;
             self.path.truncate(outer);
         }
         Ok(())

@@ -75,6 +75,29 @@ struct Set {
     status: Option<u16>,
 }
 
+/// The last text that was turned into a label, and its id: most lines name the same as the line before.
+#[derive(Default)]
+struct Memo {
+    text: String,
+    id: u32,
+}
+
+impl Memo {
+    fn get(&self, text: &str) -> Option<u32> {
+        (!text.is_empty() && self.text == text).then_some(self.id)
+    }
+
+    fn set(&mut self, text: &str, id: u32) -> u32 {
+        // Longer ones are not worth the copy.
+        if text.len() <= operation::LABEL_BYTES_MAX {
+            self.text.clear();
+            self.text.push_str(text);
+            self.id = id;
+        }
+        id
+    }
+}
+
 /// What a line says, before it is known whether it reports a request.
 #[derive(Default)]
 struct Said<'a> {
@@ -140,6 +163,9 @@ pub struct Labels {
     /// The series of set × bucket, in the table of `identity`.
     series: Vec<u32>,
     identity: TableIdentity,
+    last_service: Memo,
+    last_api: Memo,
+    last_method: Memo,
     /// A label being written.
     scratch: String,
 }
@@ -161,6 +187,9 @@ impl Labels {
             list: Vec::new(),
             series: Vec::new(),
             identity: TableIdentity::default(),
+            last_service: Memo::default(),
+            last_api: Memo::default(),
+            last_method: Memo::default(),
             scratch: String::new(),
         }
     }
@@ -187,10 +216,10 @@ impl Labels {
         match (self.service, named) {
             (Some(service), _) => service,
             (None, None) => self.default_service,
-            (None, Some(service)) => {
+            (None, Some(service)) => self.last_service.get(service).unwrap_or_else(|| {
                 operation::plain(service, &mut self.scratch);
-                self.services.id(&self.scratch)
-            }
+                self.last_service.set(service, self.services.id(&self.scratch))
+            }),
         }
     }
 
@@ -210,17 +239,21 @@ impl Labels {
         if let Some(api) = self.api {
             return api;
         }
-        operation::api(said.url.unwrap_or_default(), &mut self.scratch);
-        if self.scratch.is_empty() {
-            operation::host(said.host.unwrap_or_default(), &mut self.scratch);
-        }
-        self.apis.id(&self.scratch)
+        // A url without server leaves it to the host field.
+        let server = operation::server(said.url.unwrap_or_default()).or(said.host).unwrap_or_default();
+        self.last_api.get(server).unwrap_or_else(|| {
+            operation::host(server, &mut self.scratch);
+            self.last_api.set(server, self.apis.id(&self.scratch))
+        })
     }
 
     fn method(&mut self, said: &Said<'_>) -> u32 {
-        operation::plain(said.method.unwrap_or_default(), &mut self.scratch);
-        self.scratch.make_ascii_uppercase();
-        self.methods.id(&self.scratch)
+        let method = said.method.unwrap_or_default();
+        self.last_method.get(method).unwrap_or_else(|| {
+            operation::plain(method, &mut self.scratch);
+            self.scratch.make_ascii_uppercase();
+            self.last_method.set(method, self.methods.id(&self.scratch))
+        })
     }
 
     fn operation(&mut self, said: &Said<'_>) -> u32 {

@@ -1,10 +1,11 @@
 //! Lines become rows: one file a format family.
 //!
-//! [`json`] reads a line by [`template`] where one fits, else by parser; [`combined`] by hand. Both hand
+//! [`json`] reads a line by a learned [`template`] where one of its [`shape`]s fits, else by parser; [`combined`] by hand. Both hand
 //! values to [`label`] (who, where, what) and [`value`] (when, how long, how much), and [`rows`] accounts
 //! for each line. Keys are told apart by [`field`]. Nothing here reads a file or a clock.
 
 mod json;
+mod shape;
 mod template;
 mod scan;
 mod combined;

@@ -14,10 +14,15 @@ const HASH_BYTES_MIN: usize = 16;
 pub fn path(target: &str, label: &mut String) {
     label.clear();
     let path = path_of(target);
-    for segment in path.strip_prefix('/').unwrap_or(path).split('/') {
+    let mut rest = path.strip_prefix('/').unwrap_or(path);
+    loop {
+        let end = rest.bytes().position(|byte| byte == b'/').unwrap_or(rest.len());
+        let segment = &rest[..end];
         label.push('/');
         // Matrix parameters carry session ids.
-        push_segment(segment.split(';').next().unwrap_or(segment), label);
+        push_segment(segment.split_once(';').map_or(segment, |(segment, _)| segment), label);
+        let Some(after) = rest.get(end + 1..) else { break };
+        rest = after;
         if label.len() > LABEL_BYTES_MAX {
             break;
         }
@@ -43,20 +48,24 @@ pub fn plain(text: &str, label: &mut String) {
     cut(label);
 }
 
-/// The server that a full url names; empty where the target names none.
-pub fn api(url: &str, label: &mut String) {
-    label.clear();
-    if let Some((scheme, rest)) = url.split_once("://")
-        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
-    {
-        host(rest, label);
-    }
+/// The part of a full url that names its server; `None` where the target is not a full url.
+pub fn server(url: &str) -> Option<&str> {
+    let rest = &url[after_scheme(url)?..];
+    let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#' | b'\\')).unwrap_or(rest.len());
+    Some(&rest[..end]).filter(|server| !server.is_empty())
+}
+
+/// Past `scheme://`.
+fn after_scheme(url: &str) -> Option<usize> {
+    let colon = url.bytes().position(|byte| !(byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)))?;
+    url[colon..].starts_with("://").then_some(colon + 3).filter(|_| colon > 0)
 }
 
 /// A server's name as hosts are compared: lower case, without user information, port 80 and port 443.
 pub fn host(authority: &str, label: &mut String) {
     label.clear();
-    let authority = authority.split(['/', '?', '#', '\\']).next().unwrap_or(authority);
+    let end = authority.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#' | b'\\')).unwrap_or(authority.len());
+    let authority = &authority[..end];
     let host = authority.rsplit('@').next().unwrap_or(authority).trim();
     let host = host.strip_suffix(":443").or_else(|| host.strip_suffix(":80")).unwrap_or(host);
     if host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]%".contains(&byte)) {
@@ -119,14 +128,17 @@ fn skip_ignored(mut text: &str) -> &str {
 
 /// A target without scheme, server, query and fragment.
 fn path_of(target: &str) -> &str {
-    let target = target.split(['?', '#']).next().unwrap_or(target);
-    match target.split_once("://") {
-        Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').map_or("/", |at| &rest[at..]),
-        _ => target,
-    }
+    let start = after_scheme(target).unwrap_or(0);
+    let end = target.bytes().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(target.len()).max(start);
+    let rest = &target[start..end];
+    if start == 0 { rest } else { rest.bytes().position(|byte| byte == b'/').map_or("/", |at| &rest[at..]) }
 }
 
 fn push_segment(segment: &str, label: &mut String) {
+    let letters = segment.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-' || byte == b'_');
+    if letters && segment.len() < HASH_BYTES_MIN {
+        return label.push_str(segment);
+    }
     // `42.json` is an id with a format.
     match segment.rsplit_once('.') {
         Some((stem, format)) if is_format(format) && is_id(stem) && !stem.contains(['@', '%']) => {
@@ -173,7 +185,7 @@ struct Counts {
 
 impl Counts {
     fn of(segment: &str) -> Counts {
-        let mut counts = Counts { hex_only: true, at_signs: segment.contains('@'), ..Counts::default() };
+        let mut counts = Counts { hex_only: true, ..Counts::default() };
         let mut run = 0;
         for byte in segment.bytes() {
             run = if byte.is_ascii_alphanumeric() { run + 1 } else { 0 };
@@ -184,16 +196,20 @@ impl Counts {
                 b'a'..=b'z' => counts.lower += 1,
                 b'A'..=b'Z' => counts.upper += 1,
                 b'-' | b',' | b'_' | b':' | b'~' => {}
+                b'@' => counts.at_signs = true,
                 _ => counts.others += 1,
             }
         }
         // `%40` is an escaped `@`.
-        counts.at_signs |= segment.contains("%40");
+        counts.at_signs |= counts.others > 0 && segment.contains("%40");
         counts
     }
 }
 
 fn push_printable(text: &str, label: &mut String) {
+    if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+        return label.push_str(text);
+    }
     label.extend(text.chars().filter(|c| !c.is_control()));
 }
 
@@ -251,7 +267,7 @@ mod tests {
             "/callback;token=SECRET",
         ] {
             let mut server = String::new();
-            api(target, &mut server);
+            host(super::server(target).unwrap_or_default(), &mut server);
             assert!(!path_label(target).contains("SECRET") && !server.to_uppercase().contains("SECRET"), "{target}");
         }
         let mut label = String::new();
@@ -270,7 +286,7 @@ mod tests {
 
     #[test]
     fn servers_are_compared_without_case_user_and_usual_ports() {
-        for (url, server) in [
+        for (url, name) in [
             ("https://API.Example.com/graphql", "api.example.com"),
             ("https://api.example.com:443/x", "api.example.com"),
             ("http://127.0.0.1:8099/graphql", "127.0.0.1:8099"),
@@ -282,8 +298,8 @@ mod tests {
             ("https://bad host/x", ""),
         ] {
             let mut label = String::new();
-            api(url, &mut label);
-            assert_eq!(label, server, "{url}");
+            host(server(url).unwrap_or_default(), &mut label);
+            assert_eq!(label, name, "{url}");
         }
     }
 

@@ -10,7 +10,7 @@ const HIGHS: u64 = 0x80 * ONES;
 /// What a string held besides plain ASCII.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Notes {
-    /// Bytes of 0x80 and above: whoever goes on must check that they are UTF-8.
+    /// Bytes of 0x80 and above, in it or just behind: whoever goes on must check that they are UTF-8.
     pub high: bool,
     pub escaped: bool,
 }
@@ -23,25 +23,23 @@ fn word_at(bytes: &[u8], at: usize) -> Option<u64> {
 /// The place of the quote that ends the string whose content starts at `at`.
 #[inline(always)]
 pub fn text_end(bytes: &[u8], mut at: usize, notes: &mut Notes) -> Option<usize> {
-    let mut high = 0;
-    loop {
-        let Some(word) = word_at(bytes, at) else { break };
+    let mut seen = 0;
+    while let Some(word) = word_at(bytes, at) {
+        seen |= word;
         let stops = stops(word);
         if stops == 0 {
-            high |= word & HIGHS;
             at += 8;
             continue;
         }
-        high |= word & HIGHS & (stops & stops.wrapping_neg()).wrapping_sub(1);
         at += (stops.trailing_zeros() / 8) as usize;
-        if bytes[at] == b'"' {
-            notes.high |= high != 0;
+        if bytes.get(at) == Some(&b'"') {
+            notes.high |= seen & HIGHS != 0;
             return Some(at);
         }
         notes.escaped = true;
         at = after_escape(bytes, at)?;
     }
-    notes.high |= high != 0;
+    notes.high |= seen & HIGHS != 0;
     text_end_slow(bytes, at, notes)
 }
 
@@ -120,17 +118,39 @@ pub fn number(bytes: &[u8], at: usize) -> Option<(Scalar<'static>, usize)> {
 
 /// Digits from `at` on, added behind those of `value`; wraps where there are more than a u64 holds.
 #[inline(always)]
-fn digits(bytes: &[u8], at: usize, mut value: u64) -> Option<(u64, usize)> {
-    let mut end = at;
+fn digits(bytes: &[u8], mut at: usize, mut value: u64) -> Option<(u64, usize)> {
+    while let Some(word) = word_at(bytes, at) {
+        // 0 to 9 stay below 0x80 when 0x76 is added; everything else has or gets the high bit.
+        let digits = word ^ (0x30 * ONES);
+        let stops = (digits | (digits & !HIGHS).wrapping_add(0x76 * ONES)) & HIGHS;
+        let count = (stops.trailing_zeros() / 8) as usize;
+        if count < 8 {
+            // Shift the digits to the end of a number of eight, zeros in front.
+            let (digits, scale) = if count == 0 { (0, 1) } else { (digits << (64 - 8 * count), TENS[count]) };
+            return Some((value.wrapping_mul(scale).wrapping_add(eight_digits(digits)), at + count));
+        }
+        value = value.wrapping_mul(TENS[8]).wrapping_add(eight_digits(digits));
+        at += 8;
+    }
     for byte in bytes.get(at..)? {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             break;
         }
         value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
-        end += 1;
+        at += 1;
     }
-    Some((value, end))
+    Some((value, at))
+}
+
+const TENS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
+/// Eight digit values, the first in the lowest byte: pairs, then fours, then all are joined in three steps.
+#[inline(always)]
+fn eight_digits(digits: u64) -> u64 {
+    let pairs = (digits.wrapping_mul(10).wrapping_add(digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(100).wrapping_add(pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    (fours.wrapping_mul(10_000).wrapping_add(fours >> 32)) & 0xffff_ffff
 }
 
 /// Signs, exponents and many digits: as serde_json reads them.
@@ -138,12 +158,17 @@ fn digits(bytes: &[u8], at: usize, mut value: u64) -> Option<(u64, usize)> {
 fn number_slow(bytes: &[u8], at: usize) -> Option<(Scalar<'static>, usize)> {
     let rest = bytes.get(at..)?;
     let length = rest.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')).count();
-    let number: serde_json::Number = serde_json::from_slice(&rest[..length]).ok()?;
-    let scalar = match number.as_u64() {
-        Some(whole) => Scalar::Whole(whole),
-        None => Scalar::Number(number.as_f64()?),
-    };
-    Some((scalar, at + length))
+    Some((parsed_number(&rest[..length])?, at + length))
+}
+
+fn parsed_number(bytes: &[u8]) -> Option<Scalar<'static>> {
+    let number: serde_json::Number = serde_json::from_slice(bytes).ok()?;
+    number.as_u64().map(Scalar::Whole).or_else(|| number.as_f64().map(Scalar::Number))
+}
+
+/// The number that these bytes are; that they are one was seen before.
+pub fn whole_number(bytes: &[u8]) -> Scalar<'static> {
+    parsed_number(bytes).unwrap_or(Scalar::Text(b""))
 }
 
 /// The end of `true`, `false` or `null`.
@@ -175,9 +200,9 @@ mod tests {
     }
 
     #[test]
-    fn escapes_and_high_bytes_are_noted_only_inside_the_string() {
+    fn escapes_and_high_bytes_are_noted() {
         for (text, end, high, escaped) in [
-            ("plain\"ä\\n.........", 5, false, false),
+            ("plain\"\\n.........", 5, false, false),
             ("ä\"...............", 2, true, false),
             ("a\\\"b\"...........", 4, false, true),
             ("\\u00e4\"", 6, false, true),

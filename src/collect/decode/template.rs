@@ -83,14 +83,23 @@ struct Part {
     place: Place,
 }
 
+/// Where a label's value is found.
+#[derive(Clone, Debug)]
+enum Source {
+    Line(usize),
+    /// The same in every line that fits.
+    Fixed(Kind, Box<[u8]>),
+}
+
 /// One shape of line.
 #[derive(Debug)]
 pub struct Template {
     parts: Vec<Part>,
     after: Literal,
-    /// The places of labels and of measures, in order of rank.
-    labels: Vec<(Rank, usize)>,
+    /// In order of rank.
+    labels: Vec<(Rank, Source)>,
     measures: Vec<(Rank, usize)>,
+    /// How many labels are found in the line.
     label_count: usize,
 }
 
@@ -117,6 +126,8 @@ pub struct Values {
     pub escaped: bool,
     /// The bytes of the line with its line end.
     pub taken: usize,
+    /// The narrow template of a shape filled these.
+    pub narrow: bool,
 }
 
 impl Values {
@@ -126,6 +137,7 @@ impl Values {
             measures: [Measure::Text(Span::default()); MEASURES_MAX],
             escaped: false,
             taken: 0,
+            narrow: false,
         }
     }
 }
@@ -139,49 +151,115 @@ impl Template {
 
     #[inline(always)]
     fn read(&self, bytes: &[u8], values: &mut Values) -> Option<()> {
+        let mut escaped = false;
+        let Values { labels, measures, .. } = values;
+        let taken = self.walk(bytes, |part, span, number, notes| {
+            match part.place {
+                Place::Nowhere => {}
+                Place::Label(place) => {
+                    escaped |= notes.escaped;
+                    *labels.get_mut(place)? = span;
+                }
+                Place::Measure(_) if notes.escaped => return None,
+                Place::Measure(place) => {
+                    *measures.get_mut(place)? = number.map_or(Measure::Text(span), Measure::Number)
+                }
+            }
+            Some(())
+        })?;
+        values.taken = taken;
+        values.escaped = escaped;
+        Some(())
+    }
+
+    /// Show each value of the line at the start of `bytes`; the line's length if it has this shape.
+    #[inline(always)]
+    fn walk(
+        &self,
+        bytes: &[u8],
+        mut show: impl FnMut(&Part, Span, Option<Scalar<'static>>, Notes) -> Option<()>,
+    ) -> Option<usize> {
         let mut at = 0;
         let mut high = false;
-        values.escaped = false;
         for part in &self.parts {
             let start = part.before.end(bytes, at)?;
-            at = match part.kind {
-                Kind::Text => {
-                    let mut notes = Notes::default();
-                    let end = scan::text_end(bytes, start, &mut notes)?;
-                    high |= notes.high;
-                    match part.place {
-                        Place::Nowhere => {}
-                        Place::Label(place) => {
-                            values.escaped |= notes.escaped;
-                            *values.labels.get_mut(place)? = Span { start, end };
-                        }
-                        Place::Measure(_) if notes.escaped => return None,
-                        Place::Measure(place) => *values.measures.get_mut(place)? = Measure::Text(Span { start, end }),
-                    }
-                    end
-                }
+            let mut notes = Notes::default();
+            let (number, end) = match part.kind {
+                Kind::Text => (None, scan::text_end(bytes, start, &mut notes)?),
                 Kind::Number => {
                     let (number, end) = scan::number(bytes, start)?;
-                    match part.place {
-                        Place::Nowhere => {}
-                        Place::Label(place) => *values.labels.get_mut(place)? = Span { start, end },
-                        Place::Measure(place) => *values.measures.get_mut(place)? = Measure::Number(number),
-                    }
-                    end
+                    (Some(number), end)
                 }
-                Kind::Word => scan::word_end(bytes, start)?,
+                Kind::Word => (None, scan::word_end(bytes, start)?),
             };
+            high |= notes.high;
+            show(part, Span { start, end }, number, notes)?;
+            at = end;
         }
-        at = self.after.end(bytes, at)?;
-        values.taken = match bytes.get(at..)? {
-            [b'\n', ..] => at + 1,
-            [b'\r', b'\n', ..] => at + 2,
-            _ => return None,
-        };
+        let end = self.after.end(bytes, at)?;
         if high {
-            std::str::from_utf8(bytes.get(..at)?).ok()?;
+            std::str::from_utf8(bytes.get(..end)?).ok()?;
         }
-        Some(())
+        match bytes.get(end..)? {
+            [b'\n', ..] => Some(end + 1),
+            [b'\r', b'\n', ..] => Some(end + 2),
+            _ => None,
+        }
+    }
+
+    /// Every value of a line of this shape.
+    fn spans(&self, bytes: &[u8]) -> Option<Vec<Span>> {
+        let mut spans = Vec::with_capacity(self.parts.len());
+        self.walk(bytes, |_, span, _, _| {
+            spans.push(span);
+            Some(())
+        })?;
+        Some(spans)
+    }
+
+    /// Keep `fixed[n]` only if value `n` is the same in both lines. Measures are never fixed, nor is what
+    /// has escapes.
+    pub fn compare(&self, one: &[u8], other: &[u8], fixed: &mut Vec<bool>) {
+        let (Some(spans), Some(others)) = (self.spans(one), self.spans(other)) else { return };
+        fixed.resize(self.parts.len(), true);
+        for (at, part) in self.parts.iter().enumerate() {
+            let value = &one[spans[at].start..spans[at].end];
+            fixed[at] &= value == &other[others[at].start..others[at].end];
+            fixed[at] &= !matches!(part.place, Place::Measure(_)) && !value.contains(&b'\\');
+        }
+    }
+
+    /// The shape of lines that have all `fixed` values in common with `line`.
+    pub fn fix(&self, line: &[u8], fixed: &[bool]) -> Option<Template> {
+        let spans = self.spans(line)?;
+        let mut parts = Vec::new();
+        let mut literal = Vec::new();
+        // Each label's source by its place here.
+        let mut sources = vec![Source::Line(0); self.label_count];
+        let mut label_count = 0;
+        for ((part, span), fixed) in self.parts.iter().zip(spans).zip(fixed) {
+            literal.extend_from_slice(&part.before.bytes);
+            let value = &line[span.start..span.end];
+            let mut place = part.place;
+            if let Place::Label(label) = &mut place {
+                let source = if *fixed { Source::Fixed(part.kind, value.into()) } else { Source::Line(label_count) };
+                sources[std::mem::replace(label, label_count)] = source;
+                label_count += usize::from(!fixed);
+            }
+            if *fixed {
+                literal.extend_from_slice(value);
+            } else {
+                parts.push(Part { before: Literal::new(&literal), kind: part.kind, place });
+                literal.clear();
+            }
+        }
+        literal.extend_from_slice(&self.after.bytes);
+        let labels = self.labels.iter().map(|(rank, source)| match source {
+            Source::Line(place) => (*rank, sources[*place].clone()),
+            Source::Fixed(..) => (*rank, source.clone()),
+        });
+        let after = Literal::new(&literal);
+        Some(Template { parts, after, labels: labels.collect(), measures: self.measures.clone(), label_count })
     }
 
     /// The raw bytes of the labels, in the order of the line: what the cache knows them by.
@@ -193,7 +271,14 @@ impl Template {
 
     /// The labels as values, in order of rank.
     pub fn labels<'a>(&'a self, line: &'a [u8], values: &'a Values) -> impl Iterator<Item = (Field, Scalar<'a>)> {
-        self.labels.iter().map(move |(rank, place)| (rank.field(), label(line, values.labels[*place])))
+        self.labels.iter().map(move |(rank, source)| {
+            let value = match source {
+                Source::Line(place) => label(line, values.labels[*place]),
+                Source::Fixed(Kind::Text, bytes) => Scalar::Text(bytes),
+                Source::Fixed(_, bytes) => scan::whole_number(bytes),
+            };
+            (rank.field, value)
+        })
     }
 
     /// The measures, in order of rank.
@@ -206,8 +291,8 @@ impl Template {
 /// A label's bytes tell by the quote before them whether they are text.
 fn label(line: &[u8], span: Span) -> Scalar<'_> {
     let quoted = span.start > 0 && line[span.start - 1] == b'"';
-    let text = Scalar::Text(&line[span.start..span.end]);
-    if quoted { text } else { scan::number(line, span.start).map_or(text, |(number, _)| number) }
+    let bytes = &line[span.start..span.end];
+    if quoted { Scalar::Text(bytes) } else { scan::whole_number(bytes) }
 }
 
 #[inline]
@@ -336,18 +421,20 @@ impl Learner<'_> {
     fn finish(mut self) -> Option<Template> {
         let (mut labels, mut measures) = (Vec::new(), Vec::new());
         for (rank, part) in self.ranks {
-            let sort = if rank.field().is_label() { &mut labels } else { &mut measures };
+            let sort = if rank.field.is_label() { &mut labels } else { &mut measures };
             let place = sort.len();
             sort.push((rank, place));
-            self.parts[part].place = if rank.field().is_label() { Place::Label(place) } else { Place::Measure(place) };
+            self.parts[part].place = if rank.field.is_label() { Place::Label(place) } else { Place::Measure(place) };
         }
         if labels.len() > LABELS_MAX || measures.len() > MEASURES_MAX {
             return None;
         }
         let label_count = labels.len();
+        // Where a key comes twice, the last one counts.
         for sort in [&mut labels, &mut measures] {
             sort.sort_by_key(|(rank, place)| (*rank, std::cmp::Reverse(*place)));
         }
+        let labels = labels.into_iter().map(|(rank, place)| (rank, Source::Line(place))).collect();
         let after = Literal::new(self.line.get(self.literal..)?);
         Some(Template { parts: self.parts, after, labels, measures, label_count })
     }

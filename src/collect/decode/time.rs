@@ -79,7 +79,7 @@ pub fn epoch_whole(count: u64) -> Option<Minute> {
 /// The same for a count with a fraction.
 pub fn epoch_number(count: f64) -> Option<Minute> {
     // 2^63 is beyond every unit; NaN and negative counts fail the comparison.
-    if !(count >= 0.0 && count < 9.2e18) {
+    if !(0.0..9.2e18).contains(&count) {
         return None;
     }
     // In range, and cutting the fraction off is the meaning: a minute is a floor.

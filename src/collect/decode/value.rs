@@ -30,9 +30,9 @@ pub fn measures<'a>(values: impl Iterator<Item = (Rank, Scalar<'a>)>, clockwork:
     let mut minute = Err(Reject::NoTime);
     let (mut duration_ms, mut bytes, mut units) = (None, None, None);
     for (rank, value) in values {
-        match rank.field() {
+        match rank.field {
             Field::Time if minute.is_err() => minute = stamp(value, clockwork).unwrap_or(minute),
-            Field::Duration if duration_ms.is_none() => duration_ms = duration(value, rank.unit()),
+            Field::Duration if duration_ms.is_none() => duration_ms = duration(value, rank.unit),
             Field::Bytes if bytes.is_none() => bytes = count(value),
             Field::Units if units.is_none() => units = count(value),
             _ => {}
