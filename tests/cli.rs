@@ -68,10 +68,13 @@ fn logs_that_cannot_be_read_are_named() {
             daycap: no file matches "sample-logs/*.nothing"
         "#]],
     );
-    check(&["report", "Cargo.toml"], expect![[r#"
+    check(
+        &["report", "Cargo.toml"],
+        expect![[r#"
         exit 1
         daycap: Cargo.toml: the log looks like plain text: of the first 70 lines, 0 are JSON objects and 0 are combined access log lines; daycap reads JSON lines ("json") and the access logs of nginx and Apache ("combined"); `daycap explain Cargo.toml` shows how its lines are read
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
