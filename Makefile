@@ -18,11 +18,10 @@ STATE ?= $(TARGET)/run-state
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-run: ## build daycap and run it on sample-logs/ with a quota of 2,000 a day
+run: ## build daycap; run it on sample-logs/ and a busy client, with a quota of 2,000 a day
 	@scripts/setup.sh build
 	cargo build --locked --release
-	$(TARGET)/release/daycap report sample-logs/*.log*
-	$(TARGET)/release/daycap run 'sample-logs/*.log*' --limit 2000 --state $(STATE)
+	@scripts/run.sh $(TARGET)/release/daycap $(STATE)
 
 test: ## format, lints, docs, licences, doc tests, then every test
 	@scripts/setup.sh test
@@ -33,7 +32,7 @@ lint:
 	cargo clippy --locked --all-targets -- -D warnings
 
 docs:
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
 	cargo test --locked --doc --quiet
 
 deny:

@@ -234,7 +234,10 @@ impl Engine {
             effects.push(Effect::Say(Severity::Warn, format!("{}: {}", problem.path, problem.what)));
         }
         for problem in self.problems.iter().filter(|problem| !problems.contains(problem)) {
-            effects.push(Effect::Say(Severity::Info, format!("{}: no longer: {}", problem.path, problem.what)));
+            effects.push(Effect::Say(
+                Severity::Info,
+                format!("{}: is well again (it was: {})", problem.path, problem.what),
+            ));
         }
         self.problems = problems;
     }
@@ -414,3 +417,6 @@ fn code_class(status: Option<u16>) -> &'static str {
         None => "none",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,18 +59,18 @@ fn settle(loaded: Loaded) -> (State, Option<String>) {
     }
 }
 
-/// The logs of the state at their marks; and the logs that only footers name (their first commit was cut
-/// short, or the state is lost), to be recognised by their footer's mark and read again from the start.
+/// Every log that state or footers name. It is known again by its furthest mark, wherever that is written;
+/// it is read on from the state's mark, or from its start where the state has none: its first commit was
+/// cut short, or the state is lost. What lies between is skipped by the footers.
 fn known_logs(state: &State, footers: &BTreeMap<Day, Footer>) -> Vec<Known> {
     let mut known: BTreeMap<LogId, Known> = BTreeMap::new();
-    for mark in footers.values().flat_map(|footer| &footer.marks) {
-        let best = known.entry(mark.id).or_insert_with(|| Known { mark: mark.clone(), resume: 0 });
-        if mark.offset > best.mark.offset {
-            best.mark = mark.clone();
+    let resumes = state.marks.iter().map(|mark| (mark, mark.offset));
+    let rereads = footers.values().flat_map(|footer| &footer.marks).map(|mark| (mark, 0));
+    for (mark, resume) in resumes.chain(rereads) {
+        let log = known.entry(mark.id).or_insert_with(|| Known { mark: mark.clone(), resume });
+        if mark.offset > log.mark.offset {
+            log.mark = mark.clone();
         }
-    }
-    for mark in &state.marks {
-        known.insert(mark.id, Known { mark: mark.clone(), resume: mark.offset });
     }
     known.into_values().collect()
 }
