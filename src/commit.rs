@@ -1,7 +1,7 @@
 //! Counts and marks become durable: first each changed day's file, then `state.json`. A crash between any
 //! two steps neither loses nor doubles a line, since each day file says itself which lines it holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::collect::log::LogMark;
@@ -29,9 +29,11 @@ pub struct Committed {
 /// Write it. Days written before a failure stay written, and are not given back.
 pub fn perform(mut commit: Commit, ledger: &Ledger, state_dir: &Path) -> Committed {
     let done = ledger.commit(&commit.tally, &commit.marks, &BTreeMap::new());
-    let written = done.written.into_iter().collect();
+    let written: BTreeSet<Day> = done.written.into_iter().collect();
     commit.tally.take_days(&written);
-    commit.marks.retain(|day, _| !written.contains(day));
+    // A day can be written and yet not known to be durable: its marks come again, so that it is synced.
+    let failed = done.failed.as_ref().map(|(day, _)| *day);
+    commit.marks.retain(|day, _| !written.contains(day) || failed == Some(*day));
     let error = match done.failed {
         Some((day, error)) => Some(format!("cannot write the ledger's day {day}: {error:#}")),
         // The state's marks cover every day, so it is written only after all of them.

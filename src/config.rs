@@ -67,6 +67,8 @@ pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std:
 const COMMIT_INTERVAL_DEFAULT: Duration = Duration::from_secs(10);
 /// Two years and two months: a report can compare a month with the same month of two years before.
 const KEEP_DAYS_DEFAULT: u32 = 800;
+/// A century: further back, calendars end.
+const KEEP_DAYS_MAX: u32 = 36_500;
 const NOTIFY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 
 /// The configuration of `daycap run LOG... --limit N`: one source, at most one quota.
@@ -240,8 +242,11 @@ fn duration(key: &str, text: Option<&str>) -> Result<Option<Duration>, String> {
 
 fn keep_days(text: Option<&str>) -> Result<u32, String> {
     let Some(text) = text else { return Ok(KEEP_DAYS_DEFAULT) };
-    let days = text.strip_suffix('d').and_then(|days| days.parse().ok()).filter(|days| *days > 0);
-    days.ok_or_else(|| format!("state.keep is {text:?}; write whole days as \"800d\", at least \"1d\""))
+    let days =
+        text.strip_suffix('d').and_then(|days| days.parse().ok()).filter(|days| (1..=KEEP_DAYS_MAX).contains(days));
+    days.ok_or_else(|| {
+        format!("state.keep is {text:?}; write whole days as \"800d\", from \"1d\" to \"{KEEP_DAYS_MAX}d\"")
+    })
 }
 
 fn listen(text: Option<&str>) -> Result<SocketAddr, String> {
@@ -397,6 +402,15 @@ mod tests {
         check(
             "[[source]]\npath = \"a\"\n[[source]]\npath = \"a\"\n",
             expect![[r#"daycap.toml: two [[source]] are named "a"; give each a name of its own"#]],
+        );
+    }
+
+    /// Nothing may be forgotten because a number was too large for a calendar.
+    #[test]
+    fn keeping_for_ever_is_refused_in_words() {
+        check(
+            "[state]\nkeep = \"99999999d\"\n",
+            expect![[r#"daycap.toml: state.keep is "99999999d"; write whole days as "800d", from "1d" to "36500d""#]],
         );
     }
 

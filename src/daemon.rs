@@ -59,8 +59,13 @@ pub async fn run(config: Config, outside: Outside) -> anyhow::Result<bool> {
             }
             Ending::Reloaded(new) => {
                 if new.listen != config.listen {
-                    server.stop().await?;
-                    server = Server::start(new.listen, &new, &outside).await?;
+                    match Server::start(new.listen, &new, &outside).await {
+                        Ok(started) => std::mem::replace(&mut server, started).stop().await?,
+                        Err(error) => {
+                            tracing::error!("{error:#}; the old configuration stays");
+                            continue;
+                        }
+                    }
                 }
                 config = new;
             }
@@ -209,7 +214,11 @@ impl<'a> Session<'a> {
                 _ = signals.hangup.recv() => Wake::Reload,
             };
             self.handle(wake);
-            if let Some(saved) = self.ended {
+            if let Some(saved) = self.ended.take() {
+                if !saved && self.ending.as_ref().is_some_and(Option::is_some) {
+                    self.go_on();
+                    continue;
+                }
                 self.cut_deliveries().await;
                 return Ok(match self.ending.take().flatten() {
                     Some(config) => Ending::Reloaded(config),
@@ -236,7 +245,9 @@ impl<'a> Session<'a> {
 
     fn look(&mut self) {
         let Some(mut harvester) = self.harvester.take() else { return };
-        let look = self.last_look.is_none_or(|last| last.elapsed() >= LOOK_INTERVAL);
+        // Reading on needs no look; waking up, by a hint or by the clock, does: only a look finds what is new.
+        let is_waking = self.last_pass.is_none_or(|(_, more)| !more);
+        let look = is_waking || self.last_look.is_none_or(|last| last.elapsed() >= LOOK_INTERVAL);
         if look {
             self.last_look = Some(Instant::now());
         }
@@ -291,6 +302,9 @@ impl<'a> Session<'a> {
 
     /// Begin to end: at once when no pass is running, else when it is done.
     fn leave(&mut self, new: Option<Arc<Config>>) {
+        if matches!(self.ending, Some(None)) {
+            return;
+        }
         match &new {
             Some(_) => match NotifyState::monotonic_usec_now() {
                 Ok(monotonic) => tell_systemd(&[NotifyState::Reloading, monotonic]),
@@ -303,6 +317,14 @@ impl<'a> Session<'a> {
         if first && self.harvester.is_some() {
             self.apply(Event::Stop);
         }
+    }
+
+    /// A reload would drop what cannot be saved.
+    fn go_on(&mut self) {
+        tracing::error!("the counts cannot be saved now, so the old configuration stays; try again later");
+        self.ending = None;
+        self.apply(Event::GoOn);
+        tell_systemd(&[NotifyState::Ready]);
     }
 
     fn apply(&mut self, event: Event) {

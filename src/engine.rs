@@ -44,6 +44,8 @@ pub enum Event {
     Summarised(Day, Option<String>),
     /// End: commit what there is, then say [`Effect::End`].
     Stop,
+    /// Do not end after all: what could not be saved is still held.
+    GoOn,
 }
 
 /// What the shell is to do.
@@ -167,6 +169,7 @@ impl Engine {
             Event::Tick => {}
             Event::Delivered { notifier, error } => self.delivered(notifier, error, &mut effects),
             Event::Summarised(day, error) => self.summarised(now, day, error, &mut effects),
+            Event::GoOn => self.stopping = None,
             Event::Stop => self.stopping = Some(Stopping::LastCommitDue),
         }
         if now.uptime >= self.publish_after {
@@ -347,7 +350,9 @@ impl Engine {
             self.stopping = Some(Stopping::LastCommitTried);
             effects.push(Effect::Commit(Box::new(self.take_commit())));
         } else {
-            effects.push(Effect::End { saved: !self.changed });
+            // What changed since the last commit was taken is no count: nothing is read any more.
+            let last_was_saved = stopping == Stopping::LastCommitTried && self.commit.failing.is_none();
+            effects.push(Effect::End { saved: !self.changed || last_was_saved });
         }
     }
 

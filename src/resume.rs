@@ -1,7 +1,7 @@
 //! What is on disk becomes a running engine and its harvester: the state's marks say where to read on,
 //! the day files' footers say which lines beyond them are counted already. This file never writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -30,7 +30,7 @@ pub struct Resumed {
     pub warning: Option<String>,
 }
 
-/// Read state and ledger; nothing is changed on disk but a corrupt state's name.
+/// Read state and ledger; nothing is changed on disk.
 pub fn resume(config: &Arc<Config>, version: &'static str, now: DateTime<Utc>) -> anyhow::Result<Resumed> {
     let ledger = Ledger::new(&config.state_dir, &config.host);
     let (state, warning) = settle(state::load(&config.state_dir)?);
@@ -53,44 +53,52 @@ fn settle(loaded: Loaded) -> (State, Option<String>) {
             Some(format!("{why}; going on from the state before it: lines are read again, none is counted twice")),
         ),
         Loaded::Lost(why) => {
-            let cost = "every log is read again from its start; what the ledger holds is not counted twice";
+            let cost = "logs are to be read again from their start; what the ledger holds is not counted twice";
             (State::default(), Some(format!("{why}; {cost}")))
         }
     }
 }
 
-/// Every log that state or footers name. It is known again by its furthest mark, wherever that is written;
-/// it is read on from the state's mark, or from its start where the state has none: its first commit was
-/// cut short, or the state is lost. What lies between is skipped by the footers.
-fn known_logs(state: &State, footers: &BTreeMap<Day, Footer>) -> Vec<Known> {
-    let mut known: BTreeMap<LogId, Known> = BTreeMap::new();
-    let resumes = state.marks.iter().map(|mark| (mark, mark.offset));
-    let rereads = footers.values().flat_map(|footer| &footer.marks).map(|mark| (mark, 0));
-    for (mark, resume) in resumes.chain(rereads) {
-        let log = known.entry(mark.id).or_insert_with(|| Known { mark: mark.clone(), resume });
+/// Every log that state or footers name, the longest unseen first. A log is known again by its furthest mark,
+/// wherever that is written; it is read on from the state's mark, or from where it began where the state has
+/// none: its first commit was cut short, or the state is lost. What lies between is skipped by the footers.
+fn known_logs(state: &State, footers: &[Footer]) -> Vec<Known> {
+    let mut known: BTreeMap<LogId, (Option<Day>, Known)> = BTreeMap::new();
+    let resumes = state.marks.iter().map(|mark| (None, mark, mark.offset));
+    let rereads =
+        footers.iter().flat_map(|footer| footer.marks.iter().map(move |mark| (Some(footer.day), mark, mark.begun)));
+    for (day, mark, resume) in resumes.chain(rereads) {
+        let (last, log) = known.entry(mark.id).or_insert_with(|| (day, Known { mark: mark.clone(), resume }));
+        *last = day.max(*last);
         if mark.offset > log.mark.offset {
             log.mark = mark.clone();
         }
     }
-    known.into_values().collect()
+    let is_in_state: BTreeSet<LogId> = state.marks.iter().map(|mark| mark.id).collect();
+    let mut known: Vec<_> = known.into_values().collect();
+    known.sort_by_key(|(last, log)| (is_in_state.contains(&log.mark.id), *last));
+    known.into_iter().map(|(_, log)| log).collect()
 }
 
-fn counted(footers: &BTreeMap<Day, Footer>) -> Counted {
+fn counted(footers: &[Footer]) -> Counted {
     let mut counted = Counted::default();
-    for (day, footer) in footers {
+    for footer in footers {
         for mark in &footer.marks {
-            counted.entry(mark.id).or_default().insert(*day, mark.offset);
+            let offset = counted.entry(mark.id).or_default().entry(footer.day).or_default();
+            *offset = mark.offset.max(*offset);
         }
     }
     counted
 }
 
-fn incomplete(footers: &BTreeMap<Day, Footer>) -> Incomplete {
-    let reasons = |footer: &Footer| match &footer.completeness {
-        Completeness::Exact => None,
-        Completeness::AtLeast { reasons } => Some(reasons.clone()),
-    };
-    footers.iter().filter_map(|(day, footer)| Some((*day, reasons(footer)?))).collect()
+fn incomplete(footers: &[Footer]) -> Incomplete {
+    let mut incomplete = Incomplete::new();
+    for footer in footers {
+        if let Completeness::AtLeast { reasons } = &footer.completeness {
+            incomplete.entry(footer.day).or_default().extend(reasons.iter().cloned());
+        }
+    }
+    incomplete
 }
 
 fn usages(config: &Config, ledger: &Ledger, now: Minute) -> anyhow::Result<Vec<Usage>> {

@@ -77,7 +77,9 @@ fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// A second name for the current file, so that replacing it keeps the one before.
 fn keep_previous(dir: &Path) -> anyhow::Result<()> {
     let (now, kept) = (current(dir), previous(dir));
-    for result in [fs::remove_file(&kept), fs::hard_link(&now, &kept)] {
+    // File systems without hard links get a copy.
+    let keep = || fs::hard_link(&now, &kept).or_else(|_| fs::copy(&now, &kept).map(drop));
+    for result in [fs::remove_file(&kept), keep()] {
         match result {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("cannot keep {} as {}", now.display(), kept.display()));

@@ -35,11 +35,7 @@ pub fn day(ledger: &Ledger, config: &Config, day: Day) -> anyhow::Result<()> {
 /// The days whose counts are known to be incomplete.
 fn holes(ledger: &Ledger) -> anyhow::Result<BTreeSet<Day>> {
     let footers = ledger.footers()?;
-    Ok(footers
-        .into_iter()
-        .filter(|(_, footer)| footer.completeness != Completeness::Exact)
-        .map(|(day, _)| day)
-        .collect())
+    Ok(footers.iter().filter(|footer| footer.completeness != Completeness::Exact).map(|footer| footer.day).collect())
 }
 
 fn judge(ledger: &Ledger, quota: &Quota, day: Day, holes: &BTreeSet<Day>) -> anyhow::Result<QuotaDay> {

@@ -55,7 +55,8 @@ impl Usage {
             if !self.quota.matching.accepts(|column| label(series, host, column)) {
                 continue;
             }
-            *self.minutes.entry(*minute).or_default() += units;
+            let minute_units = self.minutes.entry(*minute).or_default();
+            *minute_units = minute_units.saturating_add(*units);
             if self.window.contains(minute) {
                 *self.top.entry((series.service.to_string(), series.operation.to_string())).or_default() += units;
             } else if *minute < self.window.start {

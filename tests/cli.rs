@@ -189,3 +189,50 @@ fn every_command_shows_examples() {
         assert!(help.contains("Examples:") && help.contains(&format!("daycap {command}")), "{help}");
     }
 }
+
+/// A container that is made anew has another name, and its state may not have been saved in time.
+#[test]
+fn a_host_that_changed_its_name_and_lost_its_state_counts_nothing_twice() {
+    let room = tempfile::tempdir().expect("a directory");
+    let config = room.path().join("daycap.toml");
+    let state = room.path().join("state");
+    for host in ["one", "other"] {
+        fs::write(&config, format!("[state]\ndir = {state:?}\nhost = {host:?}\n")).expect("writes");
+        let words = ["ingest", "--config", config.to_str().expect("UTF-8"), SAMPLES[0]];
+        let (_, err, code) = run(daycap().args(words).current_dir(env!("CARGO_MANIFEST_DIR")));
+        assert_eq!(code, 0, "{err}");
+        fs::remove_file(state.join("state.json")).expect("removes");
+    }
+    let state = state.to_str().expect("UTF-8");
+    let total = |words: &[&str]| {
+        let (out, _, _) = run(daycap().args(words).current_dir(env!("CARGO_MANIFEST_DIR")));
+        serde_json::from_str::<serde_json::Value>(&out).expect("JSON")["total"]["requests"].clone()
+    };
+    let from_log = total(&["report", SAMPLES[0], "--format", "json"]);
+    assert_eq!(total(&["report", "--state", state, "--format", "json"]), from_log);
+}
+
+#[test]
+fn a_status_without_a_state_directory_is_no_good_news() {
+    let room = tempfile::tempdir().expect("a directory");
+    let nowhere = room.path().join("nowhere");
+    let (out, err, code) = run(daycap().args(["status", "--check", "--limit", "5", "--state"]).arg(&nowhere));
+    assert_eq!((out.as_str(), code), ("", 1), "{err}");
+    assert!(err.contains("there is no state directory"), "{err}");
+}
+
+/// What `explain` offers to pin a reading is a configuration as it stands.
+#[test]
+fn each_sample_is_explained_with_a_configuration_that_is_good() {
+    let room = tempfile::tempdir().expect("a directory");
+    let config = room.path().join("daycap.toml");
+    for (sample, format) in SAMPLES.iter().zip(["json", "json", "json", "json", "combined"]) {
+        let (out, err, code) = run(daycap().args(["explain", sample]).current_dir(env!("CARGO_MANIFEST_DIR")));
+        assert_eq!(code, 0, "{err}");
+        assert!(out.contains(&format!("format: {format}")) && out.contains(" 0 rejected"), "{out}");
+        let (_, pinned) = out.split_once("to pin this reading:\n").expect("a configuration");
+        fs::write(&config, pinned).expect("writes");
+        let (_, err, code) = run(daycap().arg("check-config").arg("--config").arg(&config));
+        assert_eq!(code, 0, "{err}\n{pinned}");
+    }
+}

@@ -130,6 +130,9 @@ pub struct LogMark {
     pub born_ns: Option<u64>,
     /// The content's first bytes, at most 1 KiB.
     pub head: Fingerprint,
+    /// Where counting it began: 0, but for a log entered at its end, or one that parted from another.
+    #[serde(default)]
+    pub begun: u64,
     pub offset: u64,
     /// The bytes just before `offset`, at most 4 KiB.
     pub anchor: Fingerprint,
@@ -194,6 +197,7 @@ mod tests {
             born_ns: None,
             head: Fingerprint::of(b"a\n"),
             offset: 2,
+            begun: 0,
             anchor: Fingerprint::of(b"a\n"),
             format: Some(Format::Json),
         };

@@ -124,8 +124,8 @@ impl Reader {
     fn last_line(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<Chunk>> {
         let chunk = match &mut self.input {
             Input::Plain { file, offset, .. } => {
-                self.unterminated = !buffer.is_empty();
                 if buffer.is_empty() || !self.is_standard_input {
+                    self.unterminated = !buffer.is_empty();
                     buffer.clear();
                     return Ok(None);
                 }
@@ -138,7 +138,6 @@ impl Reader {
             Input::Done => None,
         };
         if chunk.is_some() {
-            self.unterminated = true;
             self.input = Input::Done;
         } else {
             buffer.clear();
@@ -146,7 +145,7 @@ impl Reader {
         Ok(chunk)
     }
 
-    /// Whether the log's last line had no LF; true only once the end was reached.
+    /// Whether a last line without an LF was left out; true only once the end was reached.
     pub fn unterminated(&self) -> bool {
         self.unterminated
     }
@@ -241,7 +240,7 @@ mod tests {
         let content = numbered(300_000);
         let (text, unterminated) = read_bytes(&[gz(content.as_bytes()), gz(b"last")].concat());
         assert!(text == content + "last\n");
-        assert!(unterminated.unwrap());
+        assert!(!unterminated.unwrap());
     }
 
     #[test]
@@ -273,7 +272,7 @@ mod tests {
             let input = File::from(std::os::fd::OwnedFd::from(reader));
             let (text, unterminated) = read(Reader::of_standard_input(input).unwrap());
             assert_eq!(text, "a\nb\n");
-            assert!(unterminated.unwrap());
+            assert!(!unterminated.unwrap());
         }
     }
 
@@ -284,7 +283,7 @@ mod tests {
         io::Seek::rewind(&mut file).unwrap();
         let (text, unterminated) = read(Reader::of_standard_input(file).unwrap());
         assert_eq!(text, "a\nb\n");
-        assert!(unterminated.unwrap());
+        assert!(!unterminated.unwrap());
     }
 
     #[test]

@@ -114,6 +114,8 @@ impl Tail {
         }
         self.look_at_unseen();
         self.pending.retain(|key, _| present.contains(key));
+        // Logs that were known before go first: a copy of one is then held against it, not against its mark alone.
+        strangers.sort_by_key(|(key, _)| self.past.of_file(*key).is_empty());
         for (key, found) in strangers {
             let (source, path) = (found.source, found.path.to_string_lossy().into_owned());
             if let Err(error) = self.meet(key, found) {
@@ -311,6 +313,7 @@ impl Tail {
             inode: key.inode,
             born_ns: key.born_ns,
             head: from.head,
+            begun: from.offset,
             offset: from.offset,
             anchor: from.anchor,
             format: None,

@@ -8,7 +8,7 @@ use super::{Done, Failure, Outcome, expand, print, zone};
 use crate::cli::Explain;
 use crate::collect::Reading;
 use crate::collect::decode::Detection;
-use crate::collect::decode::explain::{Explanation, explain as explain_lines};
+use crate::collect::decode::explain::{Explanation, PATH_TO_NAME, explain as explain_lines};
 use crate::collect::reader::Reader;
 use crate::publish::text::thousands;
 use crate::raw::default_service;
@@ -68,8 +68,8 @@ fn describe(text: &mut String, path: &str, format: &str, explanation: &Explanati
         line(format!("          -> {}", example.outcome));
     }
     line("  to pin this reading:".to_owned());
-    line(format!("    [[source]]\n    path = {path:?}"));
-    for pinned in explanation.toml.lines().filter(|pinned| !pinned.starts_with("[[source]]")) {
+    let named = toml::Value::String(path.to_owned()).to_string();
+    for pinned in explanation.toml.replace(PATH_TO_NAME, &named).lines() {
         line(format!("    {pinned}"));
     }
 }

@@ -11,6 +11,9 @@ use crate::config::Config;
 use crate::engine::{Effect, Event, Now};
 use crate::resume::{Resumed, resume};
 
+/// Looks that find something new until the rest is left to the daemon: a log that is being written to has no end.
+const LOOKS_MAX: u32 = 5;
+
 pub fn ingest(asked: Ingest, terms: &Terms) -> Done {
     let config = Arc::new(settle(asked, terms)?);
     let _lock = take_state(&config.state_dir)?;
@@ -45,7 +48,6 @@ fn settle(asked: Ingest, terms: &Terms) -> Result<Config, Failure> {
     }
     sources.retain(|source| !source.paths.is_empty());
     config.sources = sources;
-    config.quotas.clear();
     Ok(config)
 }
 
@@ -66,15 +68,19 @@ impl Run {
     fn read_to_the_end(&mut self) -> Done {
         let (mut lines, mut problems) = (crate::collect::request::Lines::default(), Vec::new());
         let mut unread: u64;
+        let mut looks = 0;
         loop {
             // A look can leave work for the next: a copy is judged once what it copies has been read.
-            let harvest = self.resumed.harvester.pass(true);
+            let mut harvest = self.resumed.harvester.pass(true);
             harvest.lines.values().for_each(|more| lines.add(more));
             problems.clone_from(&harvest.problems);
             unread = harvest.progress.iter().map(|progress| progress.lag_bytes).sum::<u64>();
             let is_all = harvest.caught_up && harvest.lines.is_empty();
+            looks += u32::from(harvest.caught_up);
+            // Alerts and summaries are the daemon's: to this engine the catch-up never ends.
+            harvest.caught_up = false;
             self.apply(Event::Harvested(Box::new(harvest)));
-            if is_all {
+            if is_all || looks == LOOKS_MAX {
                 break;
             }
         }

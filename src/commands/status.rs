@@ -12,6 +12,10 @@ use crate::resume::resume;
 
 pub fn status(asked: &Status, terms: &Terms, out: &mut dyn Write) -> Done {
     let config = Arc::new(settle(asked, &(terms.surroundings)())?);
+    if !config.state_dir.exists() {
+        let remedy = "give the daemon's with --state or state.dir";
+        return Err(anyhow::anyhow!("there is no state directory {}; {remedy}", config.state_dir.display()).into());
+    }
     let now = (terms.wall)();
     let mut resumed = resume(&config, terms.version, now)?;
     if let Some(warning) = resumed.warning {
@@ -27,6 +31,10 @@ pub fn status(asked: &Status, terms: &Terms, out: &mut dyn Write) -> Done {
         (false, false) => text(&snapshot),
     };
     print(out, &printed)?;
+    let unread: u64 = snapshot.sources.iter().map(|source| source.lag_bytes).sum();
+    if asked.check && unread > 0 {
+        tell(&format!("{unread} bytes of logs are not counted yet; is the daemon running?"));
+    }
     Ok(if asked.check && over_or_forecast_over(&snapshot) { Outcome::Over } else { Outcome::Done })
 }
 

@@ -74,7 +74,7 @@ pub struct Ledger {
     host: String,
 }
 
-/// What a commit did: these days are on disk; the first that failed, and why.
+/// What a commit did: the days that are on disk, and the first that failed, with the reason.
 ///
 /// A day is in both when its file is in place but the directory could not be made durable: its rows must
 /// not be added again, and no state that relies on them should be written before a later commit succeeds.
@@ -128,7 +128,7 @@ impl Ledger {
     /// Add the tally's rows to their days' files, each with these marks (and the older marks that it had
     /// for other logs). `at_least` adds to what the file says: at_least stays at_least.
     ///
-    /// Days are written in order and each in one step; the first failure ends the commit.
+    /// Each day is written in one step. One that fails keeps no other from being saved; the first failure is told.
     pub fn commit(
         &self,
         tally: &Tally,
@@ -137,30 +137,34 @@ impl Ledger {
     ) -> Committed {
         let mut days = tally.days();
         days.extend(marks.keys().chain(at_least.keys()));
-        let mut written = Vec::new();
+        let mut done = Committed { written: Vec::new(), failed: None };
         for day in days {
             let marks = marks.get(&day).map_or(&[][..], Vec::as_slice);
             let reasons = at_least.get(&day).map_or(&[][..], Vec::as_slice);
-            if let Err(error) = self.replace(day, tally, marks, reasons) {
-                return Committed { written, failed: Some((day, error)) };
+            let replaced = self.replace(day, tally, marks, reasons);
+            if replaced.is_ok() {
+                done.written.push(day);
             }
-            written.push(day);
-            if let Err(error) = self.sync(day) {
-                return Committed { written, failed: Some((day, error)) };
+            if let Err(error) = replaced.and_then(|()| self.sync(day)) {
+                done.failed.get_or_insert((day, error));
             }
         }
-        Committed { written, failed: None }
+        done
     }
 
-    /// The footers of this host's day files. A file that cannot be understood is left out, with a warning:
-    /// it holds back no start, and the next commit to its day sets it aside.
-    pub fn footers(&self) -> anyhow::Result<BTreeMap<Day, Footer>> {
-        let mut footers = BTreeMap::new();
-        for (day, path) in self.own_files()? {
+    /// The footers of all day files here, of whichever host: a host that changed its name goes on where it was.
+    /// A file that cannot be understood tells of no marks and makes its day `at_least`; it holds back no start,
+    /// and the next commit to its day sets it aside.
+    pub fn footers(&self) -> anyhow::Result<Vec<Footer>> {
+        let mut footers = Vec::new();
+        for (day, host, path) in self.files()? {
             match read_footer(&path) {
-                Ok(footer) => drop(footers.insert(day, footer)),
+                Ok(footer) => footers.push(footer),
                 Err(ReadError::Corrupt(what)) => {
-                    tracing::warn!(path = %path.display(), "day file is unreadable: {what}")
+                    tracing::warn!(path = %path.display(), "day file is unreadable: {what}");
+                    let reasons = vec![format!("{} is unreadable: {what}", path.display())];
+                    let completeness = Completeness::AtLeast { reasons };
+                    footers.push(Footer { version: FOOTER_VERSION, host, day, marks: Vec::new(), completeness });
                 }
                 Err(error) => return Err(cannot_read(&path, error)),
             }
@@ -285,11 +289,6 @@ impl Ledger {
         sync_folder(&self.path(day).folder)?;
         sync_folder(&self.usage())?;
         sync_folder(&self.state_dir)
-    }
-
-    fn own_files(&self) -> anyhow::Result<Vec<(Day, PathBuf)>> {
-        let files = self.folders()?.into_iter().map(|(day, folder)| (day, folder.join(self.file_name())));
-        Ok(files.filter(|(_, path)| path.exists()).collect())
     }
 
     /// The folders of days, in order.
@@ -462,7 +461,18 @@ mod tests {
     fn mark(id: u64, offset: u64) -> LogMark {
         let (head, anchor) = (Fingerprint::default(), Fingerprint::default());
         let path = "/var/log/app.log".to_owned();
-        LogMark { id: LogId(id), path, device: 1, inode: 2, born_ns: None, head, offset, anchor, format: None }
+        LogMark {
+            id: LogId(id),
+            path,
+            device: 1,
+            inode: 2,
+            born_ns: None,
+            head,
+            begun: 0,
+            offset,
+            anchor,
+            format: None,
+        }
     }
 
     impl Fixture {
@@ -487,6 +497,13 @@ mod tests {
                 listed.iter().map(|p| p.file_name().unwrap().to_string_lossy().into_owned()).collect();
             names.sort();
             names
+        }
+
+        /// The footer of the one day there is.
+        fn footer(&self) -> Footer {
+            let footers = self.ledger.footers().unwrap();
+            assert_eq!(footers.len(), 1);
+            footers[0].clone()
         }
     }
 
@@ -521,7 +538,7 @@ mod tests {
         };
         assert_eq!(commit(vec![mark(1, 10), mark(2, 20)]).written, [day(DAY)], "a day of marks alone is written");
         commit(vec![mark(2, 25), mark(3, 30)]);
-        let footer = &fixture.ledger.footers().unwrap()[&day(DAY)];
+        let footer = fixture.footer();
         assert_eq!(footer.marks, [mark(1, 10), mark(2, 25), mark(3, 30)]);
         assert_eq!((footer.host.as_str(), footer.day, footer.version), ("web-1", day(DAY), 1));
     }
@@ -535,7 +552,7 @@ mod tests {
         }
         fixture.commit(&one_request());
         let reasons = vec!["lost".to_owned(), "cut".to_owned()];
-        assert_eq!(fixture.ledger.footers().unwrap()[&day(DAY)].completeness, Completeness::AtLeast { reasons });
+        assert_eq!(fixture.footer().completeness, Completeness::AtLeast { reasons });
     }
 
     #[test]
@@ -551,7 +568,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_day_that_fails_ends_the_commit_and_shows_nothing() {
+    fn a_day_that_fails_shows_nothing_and_keeps_no_other_from_being_saved() {
         let fixture = fixture();
         let blocked = fixture.dir.path().join("usage/date=2026-11-23");
         fs::create_dir_all(blocked.parent().unwrap()).unwrap();
@@ -562,7 +579,7 @@ mod tests {
         let mut tally = tally(&[at(0), at(1), at(2)]);
         let committed = fixture.ledger.commit(&tally, &BTreeMap::new(), &BTreeMap::new());
         let (failed, error) = committed.failed.unwrap();
-        assert_eq!((committed.written.clone(), failed), (vec![day(DAY)], day("2026-11-23")));
+        assert_eq!((committed.written.clone(), failed), (vec![day(DAY), day("2026-11-24")], day("2026-11-23")));
         assert!(format!("{error:#}").contains("date=2026-11-23"), "{error:#}");
 
         fs::remove_file(&blocked).unwrap();
@@ -579,13 +596,12 @@ mod tests {
         for round in 1..=2 {
             fixture.commit(&one_request());
             fs::write(fixture.file(DAY), b"not parquet").unwrap();
-            assert!(fixture.ledger.footers().unwrap().is_empty(), "it holds back no start");
+            assert_ne!(fixture.footer().completeness, Completeness::Exact, "it holds back no start, and is told");
             fixture.commit(&one_request());
             assert_eq!(fixture.requests(DAY), 1);
             let aside = fixture.file(DAY).with_file_name(format!("web-1.parquet.corrupt-{round}"));
             assert_eq!(fs::read(&aside).unwrap(), b"not parquet");
-            let Completeness::AtLeast { reasons } = fixture.ledger.footers().unwrap()[&day(DAY)].completeness.clone()
-            else {
+            let Completeness::AtLeast { reasons } = fixture.footer().completeness.clone() else {
                 panic!("the day must be at_least");
             };
             assert!(reasons[0].contains(&aside.display().to_string()), "{reasons:?}");
@@ -603,7 +619,7 @@ mod tests {
         assert!(fixture.ledger.commit(&one_request(), &BTreeMap::new(), &BTreeMap::new()).failed.is_some());
         fs::remove_dir(&blocked).unwrap();
         fixture.commit(&one_request());
-        assert_ne!(fixture.ledger.footers().unwrap()[&day(DAY)].completeness, Completeness::Exact);
+        assert_ne!(fixture.footer().completeness, Completeness::Exact);
         assert_eq!(fixture.names(DAY), ["web-1.parquet", "web-1.parquet.corrupt-1"]);
     }
 

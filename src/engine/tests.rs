@@ -61,6 +61,7 @@ fn mark(offset: u64) -> LogMark {
         inode: 2,
         born_ns: None,
         head: Fingerprint::default(),
+        begun: 0,
         offset,
         anchor: Fingerprint::default(),
         format: None,
@@ -143,6 +144,19 @@ fn the_end_waits_for_a_commit_and_tells_whether_all_was_saved() {
             .collect();
         assert_eq!(ends, [is_saved]);
     }
+}
+
+/// What is not saved must not be dropped by a reload either: it is told, and held for the next try.
+#[test]
+fn an_end_that_is_taken_back_goes_on_with_what_was_not_saved() {
+    let mut engine = engine();
+    let commit = commit_in(engine.apply(now_after(0), harvest(NOON, 3, 300))).expect("a commit");
+    engine.apply(now_after(1), Event::Stop);
+    let again = commit_in(engine.apply(now_after(2), failed(commit))).expect("a last try");
+    engine.apply(now_after(3), failed(again));
+    assert!(commit_in(engine.apply(now_after(4), Event::GoOn)).is_none());
+    let commit = commit_in(engine.apply(now_after(60), Event::Tick)).expect("the interval is over");
+    assert_eq!(requests_in(&commit), 3);
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn activity(scrape: &Scrape, snapshot: &Snapshot) -> prometheus::Result<()> {
     let labels = ["service", "key", "operation", "code_class"];
     scrape.counter(
         "daycap_requests_total",
-        "Requests counted since daycap started; operations beyond the 200 busiest are summed as (other).",
+        "Requests counted since daycap started; operations beyond the first 200 are summed as (other).",
         labels,
         bounded(&snapshot.requests),
     )?;

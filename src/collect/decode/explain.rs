@@ -26,6 +26,9 @@ pub struct Explanation {
     pub toml: String,
 }
 
+/// Stands in [`Explanation::toml`] for the path, which a reading does not know.
+pub const PATH_TO_NAME: &str = "[\"…\"]";
+
 /// One line, and what it becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
@@ -201,11 +204,7 @@ fn shape(line: &str) -> String {
 
 /// The lines of a `[[source]]` that keep this reading, whatever later lines look like.
 fn toml(format: Format, reading: &Reading) -> String {
-    let name = match format {
-        Format::Json => "json",
-        Format::Combined => "combined",
-    };
-    let mut toml = format!("[[source]]\npath = [\"…\"]\nformat = \"{name}\"\n");
+    let mut toml = format!("[[source]]\npath = {PATH_TO_NAME}\nformat = \"{}\"\n", format.name());
     for (key, label) in [("service", &reading.service), ("key", &reading.key), ("api", &reading.api)] {
         if let Some(label) = label {
             // A JSON string is a TOML basic string.
