@@ -25,9 +25,9 @@ pub struct Measures {
     pub units: u64,
 }
 
-/// A line's cost beyond this counts as this. Ten thousand times the dearest call of any API is far below it,
-/// so it only ever meets nonsense (a stamp in the cost field), and 2^24 such lines fit a u64 sum. Clamped and
-/// not rejected: the request was made, and a quota that nonsense overdraws is seen, where a lost line is not.
+/// A line's cost beyond this counts as this: it is taken for nonsense, such as a stamp in the cost field. A u64
+/// sum holds 2^24 - 1 such lines; more would wrap. Clamped and not rejected: the request was made, and a quota
+/// that nonsense overdraws is seen, where a lost line is not.
 pub const UNITS_MAX: u64 = 1 << 40;
 
 /// Read the measures among `values`, which come in order of rank: of each field, the first usable counts.
