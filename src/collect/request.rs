@@ -132,7 +132,7 @@ pub struct Columns {
     pub key: Vec<u64>,
     /// Where the request's line starts in its log.
     pub start: Vec<u64>,
-    /// The log's own cost field, else 1.
+    /// The log's own cost field, at most 2^40, else 1.
     pub units: Vec<u64>,
     /// Response bytes, 0 where the line does not say.
     pub bytes: Vec<u64>,

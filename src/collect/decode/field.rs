@@ -344,13 +344,18 @@ pub fn push_key(path: &mut String, key: &str) -> usize {
     if length > 0 {
         path.push('.');
     }
-    if length + key.len() <= PATH_BYTES_MAX && key.is_ascii() {
-        path.extend(
-            key.bytes().filter(|byte| !matches!(byte, b'_' | b'-')).map(|byte| char::from(byte.to_ascii_lowercase())),
-        );
-    } else {
+    let mut compared = [0; PATH_BYTES_MAX];
+    let mut compared_bytes = 0;
+    let fits = length + key.len() <= PATH_BYTES_MAX && key.is_ascii();
+    for byte in if fits { key.bytes() } else { "".bytes() } {
+        // Written anyway and kept if wanted: no branch that depends on the byte.
+        compared[compared_bytes] = byte.to_ascii_lowercase();
+        compared_bytes += usize::from(!matches!(byte, b'_' | b'-'));
+    }
+    match std::str::from_utf8(&compared[..compared_bytes]) {
+        Ok(compared) if fits => path.push_str(compared),
         // No alias has this in it.
-        path.push('\0');
+        _ => path.push('\0'),
     }
     length
 }

@@ -6,9 +6,9 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::cache::Cache;
 use super::field::{self, Meaning, Rank};
 use super::label::Labels;
+use super::recall::Recall;
 use super::rows::{Outcome, account, first_line};
 use super::shape::Shapes;
 use super::template::Values;
@@ -20,7 +20,7 @@ use crate::collect::request::{Decoded, Reject};
 pub struct JsonLines {
     labels: Labels,
     clockwork: Clockwork,
-    cache: Cache,
+    recall: Recall,
     shapes: Shapes,
     values: Values,
     path: String,
@@ -33,7 +33,7 @@ impl JsonLines {
         JsonLines {
             labels: Labels::new(reading, default_service),
             clockwork: Clockwork::new(reading.zone),
-            cache: Cache::new(),
+            recall: Recall::new(),
             shapes: Shapes::new(),
             values: Values::new(),
             path: String::new(),
@@ -61,25 +61,16 @@ impl JsonLines {
     #[inline]
     fn line(&mut self, rest: &[u8]) -> (Outcome, usize) {
         let Some((serial, template)) = self.shapes.fitting(rest, &mut self.values) else { return self.unfitted(rest) };
-        let values = &self.values;
-        let hash = Cache::hash(serial, template.label_bytes(rest, values));
-        let meaning = match self.cache.get(hash, serial, template.label_bytes(rest, values)) {
-            Some(meaning) => meaning,
-            None => {
-                let meaning = if values.escaped {
-                    // Only the parser undoes escapes; only valid UTF-8 fits a template.
-                    let line = std::str::from_utf8(first_line(rest).0).unwrap_or_default();
-                    let Some(found) = parse(line, &mut self.path) else {
-                        return (Outcome::Reject(Reject::Malformed), values.taken);
-                    };
-                    self.labels.resolve(found.iter().map(Found::label))
-                } else {
-                    self.labels.resolve(template.labels(rest, values))
-                };
-                self.cache.insert(hash, serial, template.label_bytes(rest, values), meaning);
-                meaning
+        let (values, labels, path) = (&self.values, &mut self.labels, &mut self.path);
+        let meaning = self.recall.meaning(serial, template, rest, values, || {
+            if !values.escaped {
+                return Some(labels.resolve(template.labels(rest, values)));
             }
-        };
+            // Only the parser undoes escapes; only valid UTF-8 fits a template.
+            let line = std::str::from_utf8(first_line(rest).0).unwrap_or_default();
+            parse(line, path).map(|found| labels.resolve(found.iter().map(Found::label)))
+        });
+        let Some(meaning) = meaning else { return (Outcome::Reject(Reject::Malformed), values.taken) };
         let Some(labels) = meaning else { return (Outcome::Skip, values.taken) };
         let measures = value::measures(template.measures(rest, values), &mut self.clockwork);
         (Outcome::Request(labels, measures), values.taken)

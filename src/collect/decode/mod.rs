@@ -7,6 +7,8 @@
 mod json;
 mod shape;
 mod template;
+mod learn;
+mod literal;
 mod scan;
 mod combined;
 mod field;
@@ -14,6 +16,7 @@ mod value;
 mod time;
 mod label;
 mod operation;
+mod recall;
 mod cache;
 mod rows;
 mod detect;

@@ -16,11 +16,15 @@ pub fn path(target: &str, label: &mut String) {
     let path = path_of(target);
     let mut rest = path.strip_prefix('/').unwrap_or(path);
     loop {
-        let end = rest.bytes().position(|byte| byte == b'/').unwrap_or(rest.len());
+        let (end, seen) = segment_end(rest);
         let segment = &rest[..end];
         label.push('/');
-        // Matrix parameters carry session ids.
-        push_segment(segment.split_once(';').map_or(segment, |(segment, _)| segment), label);
+        if seen & ODD != 0 {
+            // Matrix parameters carry session ids.
+            push_segment(segment.split_once(';').map_or(segment, |(segment, _)| segment), label);
+        } else {
+            label.push_str(if is_plain_id(segment, seen) { ID } else { segment });
+        }
         let Some(after) = rest.get(end + 1..) else { break };
         rest = after;
         if label.len() > LABEL_BYTES_MAX {
@@ -129,9 +133,61 @@ fn skip_ignored(mut text: &str) -> &str {
 /// A target without scheme, server, query and fragment.
 fn path_of(target: &str) -> &str {
     let start = after_scheme(target).unwrap_or(0);
-    let end = target.bytes().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(target.len()).max(start);
+    let end = memchr::memchr2(b'?', b'#', target.as_bytes()).unwrap_or(target.len()).max(start);
     let rest = &target[start..end];
     if start == 0 { rest } else { rest.bytes().position(|byte| byte == b'/').map_or("/", |at| &rest[at..]) }
+}
+
+/// Sorts of bytes, as bits: which of them a segment has decides most segments.
+const DIGIT: u8 = 1;
+const HEX_LETTER: u8 = 2;
+const OTHER_LETTER: u8 = 4;
+const DASH: u8 = 8;
+const UNDERSCORE: u8 = 16;
+const ODD: u8 = 32;
+
+const SORTS: [u8; 256] = {
+    let mut sorts = [ODD; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        sorts[byte as usize] = match byte {
+            b'0'..=b'9' => DIGIT,
+            b'a'..=b'f' | b'A'..=b'F' => HEX_LETTER,
+            b'g'..=b'z' | b'G'..=b'Z' => OTHER_LETTER,
+            b'-' => DASH,
+            b'_' => UNDERSCORE,
+            _ => ODD,
+        };
+        byte += 1u8;
+    }
+    sorts
+};
+
+/// Where the path's first segment ends, and the sorts of its bytes.
+#[inline]
+fn segment_end(rest: &str) -> (usize, u8) {
+    let mut seen = 0;
+    for (at, byte) in rest.bytes().enumerate() {
+        if byte == b'/' {
+            return (at, seen);
+        }
+        seen |= SORTS[usize::from(byte)];
+    }
+    (rest.len(), seen)
+}
+
+/// [`is_id`] of a segment with these sorts of bytes, none of them odd: they nearly always tell.
+#[inline]
+fn is_plain_id(segment: &str, seen: u8) -> bool {
+    let digits = seen & DIGIT != 0;
+    let letters = seen & (HEX_LETTER | OTHER_LETTER) != 0;
+    let hex = seen & (OTHER_LETTER | UNDERSCORE) == 0;
+    if digits && (!letters || (hex && segment.len() >= HASH_BYTES_MIN)) {
+        return true;
+    }
+    // `v1`: an id with letters has five digits or is long.
+    let short = segment.len() < if digits { 5 } else { HASH_BYTES_MIN };
+    !short && is_id(segment)
 }
 
 fn push_segment(segment: &str, label: &mut String) {
@@ -255,6 +311,15 @@ mod tests {
             ("/app;jsessionid=0123/x", "/app/x"),
         ] {
             assert_eq!(path_label(target), label, "{target}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_sorts_of_bytes_tell_is_true(segment in "[0-9a-fA-Fx_-]{0,20}|[0-9a-f-]{14,40}|[a-zA-Z0-9_-]{1,70}") {
+            let (end, seen) = segment_end(&segment);
+            proptest::prop_assert_eq!(end, segment.len());
+            proptest::prop_assert_eq!(is_plain_id(&segment, seen), is_id(&segment));
         }
     }
 

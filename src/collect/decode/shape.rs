@@ -2,8 +2,9 @@
 //! that do not earn their place.
 //! This file never reads a value.
 
+use super::learn;
 use super::rows::first_line;
-use super::template::{self, Template, Values};
+use super::template::{Template, Values};
 
 /// Shapes kept, the last used first. A log has a handful; each costs a look at a line that none fits.
 const SHAPES_MAX: usize = 16;
@@ -14,6 +15,9 @@ const CREDIT_MAX: u32 = 512;
 const CREDIT_A_FIT: u32 = 4;
 const CREDIT_A_PARSE: u32 = 1;
 const LEARNING_COST: u32 = 64;
+/// Twice as much after each shape that was learned in vain, so that lines of no fixed shape are soon left to
+/// the parser; after this many of them one more shape is tried, so that a log may change its ways.
+const LEARNING_COST_MAX: u32 = 1 << 14;
 
 /// A shape that fits less than one line in this many that it is tried on is forgotten.
 const WORTH_A_FIT: u32 = 16;
@@ -35,6 +39,8 @@ struct Shape {
     watch: Watch,
     strikes: u32,
     worth: u32,
+    /// Once worth as much as can be: it was not learned in vain.
+    proven: bool,
 }
 
 /// Which values of a shape have been the same so far.
@@ -50,11 +56,12 @@ pub struct Shapes {
     list: Vec<Shape>,
     next_serial: u64,
     credit: u32,
+    learning_cost: u32,
 }
 
 impl Shapes {
     pub fn new() -> Shapes {
-        Shapes { list: Vec::new(), next_serial: 0, credit: CREDIT_MAX }
+        Shapes { list: Vec::new(), next_serial: 0, credit: CREDIT_MAX, learning_cost: LEARNING_COST }
     }
 
     /// The template that the line at the start of `rest` fits, and the serial number that tells it from all
@@ -65,9 +72,13 @@ impl Shapes {
         if place > 0 {
             self.list[..=place].rotate_right(1);
         }
-        self.credit = (self.credit + CREDIT_A_FIT).min(CREDIT_MAX);
+        self.earn(CREDIT_A_FIT);
         let shape = &mut self.list[0];
         shape.worth = (shape.worth + WORTH_A_FIT).min(WORTH_MAX);
+        if shape.worth == WORTH_MAX && !shape.proven {
+            shape.proven = true;
+            self.learning_cost = LEARNING_COST;
+        }
         // Whether the narrow one fitted is seen from `values`, which only one of them has filled.
         if values.narrow {
             return shape.narrow.as_ref().map(|(serial, template)| (*serial, template));
@@ -92,18 +103,41 @@ impl Shapes {
     /// A line that no shape fitted, known to be a JSON object: learn its shape if that may pay. `whole` is
     /// `line` with its line end.
     pub fn consider(&mut self, whole: &[u8], line: &[u8]) {
-        self.list.retain(|shape| shape.worth > 0);
-        self.credit = (self.credit + CREDIT_A_PARSE).min(CREDIT_MAX);
-        if self.credit < LEARNING_COST {
+        self.forget(|_, shape| shape.worth == 0);
+        self.earn(CREDIT_A_PARSE);
+        if self.credit < self.learning_cost {
             return;
         }
-        self.credit -= LEARNING_COST;
-        if let Some(general) = template::learn(line) {
-            self.list.truncate(SHAPES_MAX - 1);
+        self.credit -= self.learning_cost;
+        if let Some(general) = learn::learn(line) {
+            self.forget(|place, _| place >= SHAPES_MAX - 1);
             let serial = next(&mut self.next_serial);
             let watch = Watch { model: whole.to_vec(), fixed: vec![], lines_left: WATCHED_LINES, lines: WATCHED_LINES };
-            self.list.insert(0, Shape { serial, general, narrow: None, watch, strikes: 0, worth: WORTH_START });
+            self.list.insert(
+                0,
+                Shape { serial, general, narrow: None, watch, strikes: 0, worth: WORTH_START, proven: false },
+            );
         }
+    }
+
+    #[inline]
+    fn earn(&mut self, credit: u32) {
+        self.credit = (self.credit + credit).min(CREDIT_MAX.max(self.learning_cost));
+    }
+
+    /// Drop the shapes for which `useless(place, shape)` holds; learning was in vain where one never proved
+    /// its worth.
+    fn forget(&mut self, useless: impl Fn(usize, &Shape) -> bool) {
+        let mut place = 0;
+        let cost = &mut self.learning_cost;
+        self.list.retain(|shape| {
+            let keep = !useless(place, shape);
+            if !keep && !shape.proven {
+                *cost = (2 * *cost).min(LEARNING_COST_MAX);
+            }
+            place += 1;
+            keep
+        });
     }
 }
 
@@ -165,5 +199,37 @@ impl Watch {
         self.fixed.clear();
         self.lines = (2 * self.lines).min(WATCHED_LINES_MAX);
         self.lines_left = self.lines;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Show lines as the reader does; how many of them no shape fitted.
+    fn unfitted(shapes: &mut Shapes, lines: impl Iterator<Item = String>) -> usize {
+        let mut values = Values::new();
+        let unfitted = lines.filter(|line| {
+            let fits = shapes.fitting(line.as_bytes(), &mut values).is_some();
+            if !fits {
+                shapes.consider(line.as_bytes(), line.trim_end().as_bytes());
+            }
+            !fits
+        });
+        unfitted.count()
+    }
+
+    #[test]
+    fn lines_of_no_fixed_shape_are_soon_left_alone() {
+        let mut shapes = Shapes::new();
+        unfitted(&mut shapes, (0..100_000).map(|n| format!("{{\"a\":1,\"key{n}\":2}}\n")));
+        // Some 1500 if learning always cost the same.
+        assert!(shapes.next_serial < 40, "{} learned", shapes.next_serial);
+        assert!(shapes.list.len() <= 1, "{} kept", shapes.list.len());
+        // And when the log gets a shape, that is learned.
+        let lines = LEARNING_COST_MAX as usize * 2;
+        let missed = unfitted(&mut shapes, (0..lines).map(|n| format!("{{\"a\":1,\"key\":{n}}}\n")));
+        assert!(missed <= LEARNING_COST_MAX as usize, "{missed} of {lines} were parsed");
+        assert_eq!(shapes.learning_cost, LEARNING_COST);
     }
 }

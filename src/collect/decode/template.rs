@@ -3,64 +3,17 @@
 //! This file never decides what a value means; where a line differs from the template at all, it says so
 //! and the parser reads the line.
 
-use super::field::{self, Field, Rank};
+use super::field::{Field, Rank};
+use super::literal::Literal;
 use super::scan::{self, Notes};
 use super::value::Scalar;
 
-/// Lines with more values or bytes than this are always parsed.
-const PARTS_MAX: usize = 96;
-const LINE_BYTES_MAX: usize = 16 << 10;
-/// And those nested deeper: the learner calls itself once a level.
-const DEPTH_MAX: usize = 32;
 /// How many values that matter a template can have of each sort.
 pub const LABELS_MAX: usize = 16;
 pub const MEASURES_MAX: usize = 8;
 
-/// Text that must follow.
-#[derive(Debug)]
-struct Literal {
-    bytes: Box<[u8]>,
-    /// The first and the last eight bytes as words: most literals are compared by these alone.
-    first: u64,
-    last: u64,
-    /// Keeps of `first` the bytes there are.
-    mask: u64,
-}
-
-impl Literal {
-    fn new(bytes: &[u8]) -> Literal {
-        let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-        let short = bytes.len().min(8);
-        Literal {
-            bytes: bytes.into(),
-            first: word(&bytes[..short]),
-            last: word(&bytes[bytes.len() - short..]),
-            mask: if short == 8 { u64::MAX } else { (1 << (8 * short)) - 1 },
-        }
-    }
-
-    /// Where it ends, if it stands at `at`.
-    #[inline(always)]
-    fn end(&self, bytes: &[u8], at: usize) -> Option<usize> {
-        let end = at + self.bytes.len();
-        let same = match bytes.get(at..at + 8) {
-            None => bytes.get(at..end)? == &*self.bytes,
-            Some(first) if load(first) & self.mask != self.first => false,
-            Some(_) if self.bytes.len() <= 8 => true,
-            Some(_) if self.bytes.len() <= 16 => load(bytes.get(end - 8..end)?) == self.last,
-            Some(_) => bytes.get(at..end)? == &*self.bytes,
-        };
-        same.then_some(end)
-    }
-}
-
-#[inline(always)]
-fn load(eight: &[u8]) -> u64 {
-    eight.try_into().map_or(0, u64::from_le_bytes)
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
     Text,
     Number,
     /// `true`, `false` or `null`: says nothing daycap wants.
@@ -69,7 +22,7 @@ enum Kind {
 
 /// Where a value goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+pub enum Place {
     Nowhere,
     Label(usize),
     Measure(usize),
@@ -77,15 +30,15 @@ enum Place {
 
 /// A literal and the value behind it.
 #[derive(Debug)]
-struct Part {
-    before: Literal,
-    kind: Kind,
-    place: Place,
+pub struct Part {
+    pub before: Literal,
+    pub kind: Kind,
+    pub place: Place,
 }
 
 /// Where a label's value is found.
 #[derive(Clone, Debug)]
-enum Source {
+pub enum Source {
     Line(usize),
     /// The same in every line that fits.
     Fixed(Kind, Box<[u8]>),
@@ -94,13 +47,13 @@ enum Source {
 /// One shape of line.
 #[derive(Debug)]
 pub struct Template {
-    parts: Vec<Part>,
-    after: Literal,
+    pub parts: Vec<Part>,
+    pub after: Literal,
     /// In order of rank.
-    labels: Vec<(Rank, Source)>,
-    measures: Vec<(Rank, usize)>,
-    /// How many labels are found in the line.
-    label_count: usize,
+    pub labels: Vec<(Rank, Source)>,
+    pub measures: Vec<(Rank, usize)>,
+    /// What the labels that are found in the line say, in the order of the line.
+    pub line_labels: Vec<Field>,
 }
 
 /// A value's bytes: their start and end in the line.
@@ -235,16 +188,20 @@ impl Template {
         let mut parts = Vec::new();
         let mut literal = Vec::new();
         // Each label's source by its place here.
-        let mut sources = vec![Source::Line(0); self.label_count];
-        let mut label_count = 0;
+        let mut sources = vec![Source::Line(0); self.line_labels.len()];
+        let mut line_labels = Vec::new();
         for ((part, span), fixed) in self.parts.iter().zip(spans).zip(fixed) {
             literal.extend_from_slice(&part.before.bytes);
             let value = &line[span.start..span.end];
             let mut place = part.place;
             if let Place::Label(label) = &mut place {
-                let source = if *fixed { Source::Fixed(part.kind, value.into()) } else { Source::Line(label_count) };
-                sources[std::mem::replace(label, label_count)] = source;
-                label_count += usize::from(!fixed);
+                let general = std::mem::replace(label, line_labels.len());
+                if *fixed {
+                    sources[general] = Source::Fixed(part.kind, value.into());
+                } else {
+                    sources[general] = Source::Line(line_labels.len());
+                    line_labels.push(self.line_labels[general]);
+                }
             }
             if *fixed {
                 literal.extend_from_slice(value);
@@ -259,14 +216,29 @@ impl Template {
             Source::Fixed(..) => (*rank, source.clone()),
         });
         let after = Literal::new(&literal);
-        Some(Template { parts, after, labels: labels.collect(), measures: self.measures.clone(), label_count })
+        Some(Template { parts, after, labels: labels.collect(), measures: self.measures.clone(), line_labels })
     }
 
     /// The raw bytes of the labels, in the order of the line: what the cache knows them by.
     #[inline]
     pub fn label_bytes<'a>(&self, line: &'a [u8], values: &'a Values) -> impl Iterator<Item = &'a [u8]> + Clone {
-        let spans = values.labels.get(..self.label_count).unwrap_or_default();
+        let spans = values.labels.get(..self.line_labels.len()).unwrap_or_default();
         spans.iter().map(|span| line.get(span.start..span.end).unwrap_or_default())
+    }
+
+    /// Whether a url is among them.
+    #[inline]
+    pub fn has_url(&self) -> bool {
+        self.line_labels.contains(&Field::Url)
+    }
+
+    /// The same with what each says.
+    pub fn named_label_bytes<'a>(
+        &'a self,
+        line: &'a [u8],
+        values: &'a Values,
+    ) -> impl Iterator<Item = (Field, &'a [u8])> {
+        self.line_labels.iter().copied().zip(self.label_bytes(line, values))
     }
 
     /// The labels as values, in order of rank.
@@ -300,142 +272,5 @@ fn measure(line: &[u8], measure: Measure) -> Scalar<'_> {
     match measure {
         Measure::Number(number) => number,
         Measure::Text(span) => Scalar::Text(line.get(span.start..span.end).unwrap_or_default()),
-    }
-}
-
-/// Learn the shape of a line that is known to be one valid JSON object; `None` where it is too large or odd.
-pub fn learn(line: &[u8]) -> Option<Template> {
-    if line.len() > LINE_BYTES_MAX {
-        return None;
-    }
-    let mut learner = Learner { line, at: 0, literal: 0, depth: 0, path: String::new(), parts: vec![], ranks: vec![] };
-    learner.value()?;
-    learner.finish()
-}
-
-/// Walks over a valid line. Every place it asks about exists; a `?` that fails only means "do not learn".
-struct Learner<'a> {
-    line: &'a [u8],
-    at: usize,
-    /// Where the literal in the making starts.
-    literal: usize,
-    depth: usize,
-    path: String,
-    parts: Vec<Part>,
-    /// Each wanted value's rank, with the part it is in.
-    ranks: Vec<(Rank, usize)>,
-}
-
-impl Learner<'_> {
-    fn value(&mut self) -> Option<()> {
-        match self.peek()? {
-            b'{' | b'[' if self.depth == DEPTH_MAX => None,
-            open @ (b'{' | b'[') => {
-                self.depth += 1;
-                if open == b'{' {
-                    self.object()?
-                } else {
-                    self.array()?
-                }
-                self.depth -= 1;
-                Some(())
-            }
-            b'"' => {
-                self.at += 1;
-                let start = self.at;
-                let end = scan::text_end(self.line, start, &mut Notes::default())?;
-                self.part(Kind::Text, start, end)
-            }
-            b't' | b'f' | b'n' => self.part(Kind::Word, self.at, scan::word_end(self.line, self.at)?),
-            _ => self.part(Kind::Number, self.at, scan::number(self.line, self.at)?.1),
-        }
-    }
-
-    fn object(&mut self) -> Option<()> {
-        self.at += 1;
-        while self.peek()? != b'}' {
-            self.skip(b',');
-            let outer = self.key()?;
-            self.value()?;
-            self.path.truncate(outer);
-        }
-        self.at += 1;
-        Some(())
-    }
-
-    fn array(&mut self) -> Option<()> {
-        self.at += 1;
-        // What is in a list belongs to no key.
-        let outer = field::push_key(&mut self.path, "\0");
-        while self.peek()? != b']' {
-            self.skip(b',');
-            self.value()?;
-        }
-        self.path.truncate(outer);
-        self.at += 1;
-        Some(())
-    }
-
-    /// Past a key and its colon; the path's length before it.
-    fn key(&mut self) -> Option<usize> {
-        self.skip(b'"');
-        let mut notes = Notes::default();
-        let end = scan::text_end(self.line, self.at, &mut notes)?;
-        let key = std::str::from_utf8(self.line.get(self.at..end)?).ok().filter(|_| !notes.escaped)?;
-        self.at = end + 1;
-        self.skip(b':');
-        Some(field::push_key(&mut self.path, key))
-    }
-
-    fn part(&mut self, kind: Kind, start: usize, end: usize) -> Option<()> {
-        if self.parts.len() >= PARTS_MAX {
-            return None;
-        }
-        if let Some(rank) = field::rank(&self.path).filter(|_| kind != Kind::Word) {
-            self.ranks.push((rank, self.parts.len()));
-        }
-        let before = Literal::new(self.line.get(self.literal..start)?);
-        self.parts.push(Part { before, kind, place: Place::Nowhere });
-        self.literal = end;
-        // The closing quote of a text is the first byte of the next literal.
-        self.at = end + usize::from(kind == Kind::Text);
-        Some(())
-    }
-
-    /// The next byte that is not white space.
-    fn peek(&mut self) -> Option<u8> {
-        while self.line.get(self.at)?.is_ascii_whitespace() {
-            self.at += 1;
-        }
-        self.line.get(self.at).copied()
-    }
-
-    fn skip(&mut self, byte: u8) {
-        if self.peek() == Some(byte) {
-            self.at += 1;
-            self.peek();
-        }
-    }
-
-    /// Give the wanted values their places.
-    fn finish(mut self) -> Option<Template> {
-        let (mut labels, mut measures) = (Vec::new(), Vec::new());
-        for (rank, part) in self.ranks {
-            let sort = if rank.field.is_label() { &mut labels } else { &mut measures };
-            let place = sort.len();
-            sort.push((rank, place));
-            self.parts[part].place = if rank.field.is_label() { Place::Label(place) } else { Place::Measure(place) };
-        }
-        if labels.len() > LABELS_MAX || measures.len() > MEASURES_MAX {
-            return None;
-        }
-        let label_count = labels.len();
-        // Where a key comes twice, the last one counts.
-        for sort in [&mut labels, &mut measures] {
-            sort.sort_by_key(|(rank, place)| (*rank, std::cmp::Reverse(*place)));
-        }
-        let labels = labels.into_iter().map(|(rank, place)| (rank, Source::Line(place))).collect();
-        let after = Literal::new(self.line.get(self.literal..)?);
-        Some(Template { parts: self.parts, after, labels, measures, label_count })
     }
 }

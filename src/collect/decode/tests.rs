@@ -272,6 +272,17 @@ fn a_value_that_was_long_the_same_may_change() {
     assert_eq!(rows(&decode(&reading(Format::Json), &log)), one_by_one);
 }
 
+/// A quota that one absurd line overdraws is seen; a sum that wraps is not.
+#[test]
+fn an_absurd_cost_counts_as_the_largest() {
+    for (cost, units) in
+        [("7", 7u64), ("1099511627776", 1 << 40), ("1099511627777", 1 << 40), ("18446744073709551615", 1 << 40)]
+    {
+        let row = json(&format!(r#"{{"time":1795384444918,"method":"GET","url":"/a","cost":{cost}}}"#));
+        assert!(row.ends_with(&format!(" {units}u")), "{row}");
+    }
+}
+
 #[test]
 fn operations_beyond_the_bound_are_filed_together_and_still_counted() {
     let mut text = String::new();
@@ -375,6 +386,23 @@ fn line_count(bytes: &[u8]) -> u64 {
     bytes.split_inclusive(|byte| *byte == b'\n').count() as u64
 }
 
+/// A target with ids of every sort in its path, and what may stand around them.
+fn target() -> impl Strategy<Value = String> {
+    let segment = prop_oneof![
+        4 => prop::sample::select(vec!["v1", "jobs", "users", "a.b", "", "-", "%40", "a;b=1", "\u{e4}", "a\\/b"]).prop_map(str::to_owned),
+        3 => (0u32..100_000).prop_map(|id| id.to_string()),
+        1 => any::<u128>().prop_map(|id| format!("{:08x}-{:04x}-4{:03x}-9{:03x}-{:012x}", id as u32, id as u16, id >> 116, id >> 116, id >> 80)),
+        1 => "[0-9a-f]{6,24}",
+        1 => "[a-zA-Z0-9_.@~;%-]{1,24}",
+        1 => (0u32..100).prop_map(|id| format!("{id}.json")),
+    ];
+    let start = prop::sample::select(vec!["", "", "/", "https://h", "https://g:443", "https://u:p@h", "-", "x:"]);
+    let end = prop::sample::select(vec!["", "", "?", "?page=2", "#x/1", "/"]);
+    (start, prop::collection::vec(segment, 0..4), end).prop_map(|(start, path, end)| {
+        format!("{start}{}{end}", path.iter().map(|s| format!("/{s}")).collect::<String>())
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
@@ -386,6 +414,27 @@ proptest! {
         JsonLines::without_templates(&reading(Format::Json), "stem").decode(&log, 0, &mut by_parser);
         prop_assert_eq!(by_template.lines, by_parser.lines);
         prop_assert_eq!(&by_template.rows.start, &by_parser.rows.start);
+        prop_assert_eq!(rows(&by_template), rows(&by_parser));
+    }
+
+    /// The same where ids make nearly every line's labels new.
+    #[test]
+    fn ids_are_read_by_template_as_by_the_parser(
+        lines in prop::collection::vec((target(), 0usize..3, any::<bool>()), 1..120),
+        hosts in any::<bool>(),
+    ) {
+        let mut log = String::new();
+        for (at, (url, status, named)) in lines.iter().enumerate() {
+            let method = ["GET", "POST"][at % 7 / 6];
+            let status = [200, 404, 999][*status];
+            let operation = if *named && hosts { "Jobs" } else { "" };
+            writeln!(log, r#"{{"time":1795384444918,"method":"{method}","url":"{url}","path":"{}","status":{status},"operation":"{operation}"}}"#,
+                lines[at / 2].0).expect("text");
+        }
+        let (mut by_template, mut by_parser) = (Decoded::default(), Decoded::default());
+        JsonLines::new(&reading(Format::Json), "stem").decode(log.as_bytes(), 0, &mut by_template);
+        JsonLines::without_templates(&reading(Format::Json), "stem").decode(log.as_bytes(), 0, &mut by_parser);
+        prop_assert_eq!(by_template.lines, by_parser.lines);
         prop_assert_eq!(rows(&by_template), rows(&by_parser));
     }
 

@@ -21,8 +21,14 @@ pub struct Measures {
     pub minute: Result<Minute, Reject>,
     pub duration_ms: Option<f64>,
     pub bytes: u64,
+    /// At most [`UNITS_MAX`].
     pub units: u64,
 }
+
+/// A line's cost beyond this counts as this: it is taken for nonsense, such as a stamp in the cost field. A u64
+/// sum holds 2^24 - 1 such lines; more would wrap. Clamped and not rejected: the request was made, and a quota
+/// that nonsense overdraws is seen, where a lost line is not.
+pub const UNITS_MAX: u64 = 1 << 40;
 
 /// Read the measures among `values`, which come in order of rank: of each field, the first usable counts.
 #[inline]
@@ -34,7 +40,7 @@ pub fn measures<'a>(values: impl Iterator<Item = (Rank, Scalar<'a>)>, clockwork:
             Field::Time if minute.is_err() => minute = stamp(value, clockwork).unwrap_or(minute),
             Field::Duration if duration_ms.is_none() => duration_ms = duration(value, rank.unit),
             Field::Bytes if bytes.is_none() => bytes = count(value),
-            Field::Units if units.is_none() => units = count(value),
+            Field::Units if units.is_none() => units = count(value).map(|units| units.min(UNITS_MAX)),
             _ => {}
         }
     }
