@@ -1,8 +1,9 @@
 //! The shell around the engine: wait, read, apply, perform. The only loop and the only `select!`.
 //! Nothing is decided here; what to do is the engine's answer to each event.
 
+mod server;
+
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +11,9 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use sd_notify::NotifyState;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, oneshot, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::collect::watch::Watch;
@@ -26,9 +26,10 @@ use crate::harvest::{Harvest, Harvester};
 use crate::publish::alert::Alert;
 use crate::publish::deliver::{self, Notifier};
 use crate::publish::snapshot::Snapshot;
-use crate::publish::{status, web};
+use crate::publish::status;
 use crate::resume::{Resumed, resume};
 use crate::{state, summarise};
+use server::Server;
 
 /// Logs are looked at this often; hints only make it sooner.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -87,34 +88,6 @@ impl Signals {
             interrupt: of(SignalKind::interrupt())?,
             hangup: of(SignalKind::hangup())?,
         })
-    }
-}
-
-/// The HTTP server; it outlives a reload unless its address changes.
-struct Server {
-    snapshots: watch::Sender<Arc<Snapshot>>,
-    stop: oneshot::Sender<()>,
-    serving: JoinHandle<std::io::Result<()>>,
-}
-
-impl Server {
-    async fn start(address: SocketAddr, config: &Config, outside: &Outside) -> anyhow::Result<Server> {
-        let listener = TcpListener::bind(address).await.with_context(|| {
-            format!("cannot listen on {address}; is another daycap running? give another address with http.listen or --listen")
-        })?;
-        tracing::info!("metrics at http://{}/metrics", listener.local_addr()?);
-        let empty = Arc::new(Snapshot::starting(outside.version, &config.host, (outside.wall)()));
-        let (snapshots, receiver) = watch::channel(empty);
-        let (stop, stopped) = oneshot::channel::<()>();
-        // Ends when `stop` is used or dropped: either way the daemon is done with it.
-        let shutdown = async { drop(stopped.await) };
-        let serving = tokio::spawn(web::serve(listener, web::router(receiver, outside.wall), shutdown));
-        Ok(Server { snapshots, stop, serving })
-    }
-
-    async fn stop(self) -> anyhow::Result<()> {
-        drop(self.stop);
-        self.serving.await?.context("the HTTP server failed")
     }
 }
 
