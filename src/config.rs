@@ -35,6 +35,11 @@ impl Config {
     pub fn summary_zone(&self) -> Tz {
         self.quotas.first().map_or(Tz::UTC, |quota| quota.window.zone())
     }
+
+    /// Every zone whose days a summary of that name tells: the summary's own and each quota's.
+    pub fn told_zones(&self) -> impl Iterator<Item = Tz> {
+        std::iter::once(self.summary_zone()).chain(self.quotas.iter().map(|quota| quota.window.zone()))
+    }
 }
 
 /// What the process's environment says where the configuration is silent.

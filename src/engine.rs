@@ -186,6 +186,7 @@ impl Engine {
             usage.add(&rows, &self.config.host, minute);
         }
         self.count_requests(&rows);
+        self.unsummarised.extend(days_told(&rows, &self.config));
         self.note_lines(&harvest);
         self.note_problems(harvest.problems, effects);
         let moved = !rows.is_empty() || self.marks != harvest.marks;
@@ -194,7 +195,6 @@ impl Engine {
         self.tally.merge(harvest.tally);
         self.marks = harvest.marks;
         for (day, logs) in harvest.touched {
-            self.unsummarised.extend(local_days(day, self.config.summary_zone()));
             self.touched.entry(day).or_default().extend(logs);
         }
         self.caught_up |= harvest.caught_up;
@@ -378,12 +378,12 @@ impl Engine {
         if !self.caught_up || self.committing {
             return;
         }
-        let zone = self.config.summary_zone();
-        let is_due = |day: &&Day| {
+        let is_over = |day: Day, zone| {
             let span = day.span(zone);
             let mut utc_days = self.touched.range(span.start.utc_day()..=span.end.utc_day());
             span.end <= Minute::at(now.wall) && utc_days.next().is_none()
         };
+        let is_due = |day: &&Day| self.config.told_zones().all(|zone| is_over(**day, zone));
         let Some(day) = self.unsummarised.iter().find(is_due).copied() else { return };
         self.unsummarised.remove(&day);
         self.summarising = Some(day);
@@ -405,10 +405,11 @@ fn never_yet(notifiers: &[Notifier]) -> BTreeMap<(String, &'static str), u64> {
     notifiers.iter().flat_map(both).collect()
 }
 
-/// The days of `zone` that a UTC day has minutes in.
-fn local_days(utc: Day, zone: chrono_tz::Tz) -> [Day; 2] {
-    let span = utc.span(chrono_tz::Tz::UTC);
-    [Day::of(span.start, zone), Day::of(Minute(span.end.0 - 1), zone)]
+/// The days that these rows belong to, in each zone that summaries tell. Offsets are whole quarters of an hour.
+fn days_told(rows: &[(Minute, &Series, u64, u64)], config: &Config) -> BTreeSet<Day> {
+    let quarters: BTreeSet<u32> = rows.iter().map(|(minute, ..)| minute.0 - minute.0 % 15).collect();
+    let in_zone = |zone| quarters.iter().map(move |quarter| Day::of(Minute(*quarter), zone));
+    config.told_zones().flat_map(in_zone).collect()
 }
 
 fn code_class(status: Option<u16>) -> &'static str {

@@ -4,6 +4,7 @@ mod common;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -204,4 +205,37 @@ fn a_corrupt_state_is_kept_aside_and_nothing_is_counted_twice() {
     assert!(daemon.terminate().0.success());
     let mut daemon = room.start();
     daemon.wait_for_words("prod: 11/1,000");
+}
+
+/// A real notification socket, as systemd gives one to a service of `Type=notify`.
+#[test]
+fn systemd_is_told_of_readiness_life_reload_and_end() {
+    let room = Room::new();
+    room.configure(QUOTA);
+    room.log("logs/a.log", now(), 10);
+    let path = room.path("notify.socket");
+    let socket = UnixDatagram::bind(&path).expect("binds");
+    socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    let wait_for = |wanted: &str| {
+        let mut heard = Vec::new();
+        while heard.last().is_none_or(|message: &String| !message.contains(wanted)) {
+            let mut message = [0; 4096];
+            let length = socket.recv(&mut message).unwrap_or_else(|_| panic!("never heard {wanted:?}: {heard:#?}"));
+            heard.push(String::from_utf8_lossy(&message[..length]).into_owned());
+        }
+        heard.pop().expect("the last one")
+    };
+    let mut command = daycap();
+    command.env("NOTIFY_SOCKET", &path);
+    let daemon = Daemon::start_as(command, &["--config", room.path("daycap.toml").to_str().expect("UTF-8")]);
+    wait_for("READY=1");
+    wait_for("WATCHDOG=1");
+    assert!(wait_for("STATUS=10/1,000").contains("reset 00:00 UTC"));
+    daemon.signal("HUP");
+    assert!(wait_for("RELOADING=1").contains("MONOTONIC_USEC="));
+    wait_for("READY=1");
+    wait_for("WATCHDOG=1");
+    let (status, _, said) = daemon.terminate();
+    assert!(status.success(), "{said:#?}");
+    wait_for("STOPPING=1");
 }

@@ -4,7 +4,6 @@ use super::*;
 use crate::collect::log::Fingerprint;
 use crate::collect::request::{Decoded, Series, pack};
 use crate::config::Surroundings;
-use crate::usage::history_span;
 
 const NOON: &str = "2026-11-22T12:00:00Z";
 
@@ -16,14 +15,17 @@ fn now_after(seconds: u64) -> Now {
 
 /// An engine with one source and a quota of 100 a day.
 fn engine() -> Engine {
-    let text = "[[source]]\npath = \"a.log\"\n[[quota]]\nname = \"prod\"\nlimit = 100\n";
+    engine_of("[[source]]\npath = \"a.log\"\n[[quota]]\nname = \"prod\"\nlimit = 100\n")
+}
+
+fn engine_of(text: &str) -> Engine {
     let surroundings = Surroundings { hostname: "app-1".to_owned(), ..Surroundings::default() };
     let config =
         crate::config::parse(text, std::path::Path::new("daycap.toml"), &surroundings).expect("a good configuration");
     let now = Minute::at(now_after(0).wall);
-    let usage = Usage::new(config.quotas[0].clone(), BTreeMap::new(), BTreeMap::new(), now);
-    assert!(history_span(&config.quotas[0], now).contains(&now));
-    Engine::new(Arc::new(config), "0", State::default(), vec![usage], Incomplete::new())
+    let usage = |quota: &crate::quota::Quota| Usage::new(quota.clone(), BTreeMap::new(), BTreeMap::new(), now);
+    let usages = config.quotas.iter().map(usage).collect();
+    Engine::new(Arc::new(config), "0", State::default(), usages, Incomplete::new())
 }
 
 /// What a pass finds that read `requests` requests of this minute.
@@ -169,6 +171,26 @@ fn half_read_logs_raise_no_alert() {
     assert_eq!(alerts_in(&engine.apply(now_after(0), Event::Harvested(half))), []);
     assert_eq!(alerts_in(&engine.apply(now_after(1), harvest(NOON, 1, 400))), [alert::Level::Exceeded]);
     assert_eq!(alerts_in(&engine.apply(now_after(2), harvest(NOON, 1, 500))), [], "said twice");
+}
+
+/// 2026-11-21 ends at noon of the 22nd, UTC, where clocks are twelve hours behind.
+#[test]
+fn a_summary_waits_for_the_day_to_end_in_every_quotas_zone() {
+    let text = "[[source]]\npath = \"a.log\"\n[[quota]]\nname = \"here\"\nlimit = 100\n[[quota]]\nname = \"west\"\nlimit = 100\ntz = \"Etc/GMT+12\"\n";
+    for (minutes, expected) in [(-1, false), (0, true)] {
+        let mut engine = engine_of(text);
+        let at = |seconds| {
+            let now = now_after(seconds);
+            Now { wall: now.wall + chrono::TimeDelta::minutes(minutes), ..now }
+        };
+        let commit = commit_in(engine.apply(at(0), harvest("2026-11-21T13:00:00Z", 1, 100))).expect("a commit");
+        let effects = engine.apply(at(1), saved(commit));
+        let told: Vec<String> = effects
+            .iter()
+            .filter_map(|effect| if let Effect::Summarise(day) = effect { Some(day.to_string()) } else { None })
+            .collect();
+        assert_eq!(told.contains(&"2026-11-21".to_owned()), expected, "{told:?}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::snapshot::QuotaStatus;
+use super::text::thousands;
 use crate::count::ledger::Completeness;
 use crate::forecast::Confidence;
 
@@ -225,19 +226,6 @@ fn local(instant: DateTime<Utc>, zone: &str) -> String {
     }
 }
 
-/// `12,345`.
-pub(super) fn thousands(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -445,11 +433,5 @@ mod tests {
                 r#"quota "prod" is used up: 40,000 of 40,000 used (100%); forecast 44,120 (P10-P90 38,500-51,003), >99% to exceed, low confidence; resets 2026-11-23 00:00 Europe/Berlin; nothing may be spent until then"#
             ]],
         );
-    }
-
-    #[test]
-    fn thousands_are_set_apart() {
-        let shown = [0, 999, 1_000, 12_345, 1_234_567].map(thousands);
-        assert_eq!(shown, ["0", "999", "1,000", "12,345", "1,234,567"]);
     }
 }

@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use super::alert::thousands;
+use super::text::thousands;
 use crate::collect::request::OTHER;
 use crate::count::ledger::Completeness;
 use crate::count::query::{Report, Row};

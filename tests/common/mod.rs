@@ -38,7 +38,11 @@ pub struct Daemon {
 impl Daemon {
     /// Start `daycap run` with these arguments, on a port of its own.
     pub fn start(arguments: &[&str]) -> Daemon {
-        let mut command = daycap();
+        Daemon::start_as(daycap(), arguments)
+    }
+
+    /// Start it with an environment of its own.
+    pub fn start_as(mut command: Command, arguments: &[&str]) -> Daemon {
         command.arg("run").args(arguments).stderr(Stdio::piped()).stdout(Stdio::null()).stdin(Stdio::null());
         let mut child = command.spawn().expect("the daemon starts");
         let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
