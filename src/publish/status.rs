@@ -129,7 +129,7 @@ fn source_lines(source: &SourceStatus, now: DateTime<Utc>) -> String {
         None => "no request yet".into(),
     };
     let mut text = format!(
-        "source {}: {}, {}, {}, {}\n",
+        "source {}: {}, {}, {}{}\n",
         printable(&source.name),
         plural(source.logs, "log"),
         lag(source.lag_bytes),
@@ -149,12 +149,15 @@ fn lag(bytes: u64) -> String {
     }
 }
 
+/// What became of the lines this process has read; nothing of one that has read none, as `daycap status`.
 fn lines(lines: &Lines) -> String {
-    let counted = format!("{} counted", plural(lines.counted, "line"));
+    if *lines == Lines::default() {
+        return String::new();
+    }
+    let counted = format!(", {} counted", plural(lines.counted, "line"));
     let others = [(lines.skipped, "skipped"), (lines.rejected(), "unreadable")];
-    let others =
-        others.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{} {word}", thousands(count)));
-    [counted].into_iter().chain(others).collect::<Vec<_>>().join(", ")
+    let others = others.into_iter().filter(|(count, _)| *count > 0);
+    others.fold(counted, |text, (count, word)| format!("{text}, {} {word}", thousands(count)))
 }
 
 fn plural(count: u64, noun: &str) -> String {
