@@ -97,8 +97,8 @@ fn new_lines_files_and_directories_are_counted_and_survive_a_restart() {
     daemon.wait_for_metric(USED, |used| used == 30.0);
     let (status, took, said) = daemon.terminate();
     assert!(status.success(), "{said:#?}");
-    // A second is the promise; the rest is this machine's, busy with other tests.
-    assert!(took < Duration::from_secs(5), "took {took:?}");
+    // A second is the promise (it takes some ten milliseconds); the other is this machine's, busy with other tests.
+    assert!(took < Duration::from_secs(2), "took {took:?}");
 
     let mut daemon = room.start();
     daemon.wait_for_words("prod: 30/1,000");
@@ -185,7 +185,8 @@ fn a_finished_day_is_summarised_and_again_when_late_lines_change_it() {
     let summary: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(summary["quotas"][0]["used"], 15);
     let markdown = fs::read_to_string(room.path(&name.replace(".json", ".md"))).expect("reads");
-    assert!(markdown.contains("a"), "{markdown}");
+    assert!(markdown.starts_with(&format!("# API requests on {}\n", yesterday.format("%Y-%m-%d"))), "{markdown}");
+    assert!(markdown.contains("- requests: 15\n"), "{markdown}");
 }
 
 #[test]

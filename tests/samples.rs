@@ -2,7 +2,7 @@
 //! by daycap as their generator counted them.
 
 #[path = "../sample-logs/generate.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "its command line is not called here")]
 mod generate;
 
 use std::collections::BTreeMap;
