@@ -20,8 +20,8 @@ use crate::collect::watch::Watch;
 use crate::commit::{self, Committed};
 use crate::config::Config;
 use crate::count::ledger::Ledger;
-use crate::day::Day;
-use crate::engine::{Effect, Engine, Event, Now, Severity};
+use crate::day::{Day, Now};
+use crate::engine::{Effect, Engine, Event, Severity};
 use crate::harvest::{Harvest, Harvester};
 use crate::publish::alert::Alert;
 use crate::publish::deliver::{self, Notifier};
@@ -220,8 +220,9 @@ impl<'a> Session<'a> {
         let Some(mut harvester) = self.harvester.take() else { return };
         // Reading on needs no look; waking up, by a hint or by the clock, does: only a look finds what is new.
         let is_waking = self.last_pass.is_none_or(|(_, more)| !more);
-        let look = is_waking || self.last_look.is_none_or(|last| last.elapsed() >= LOOK_INTERVAL);
-        if look {
+        let is_due = is_waking || self.last_look.is_none_or(|last| last.elapsed() >= LOOK_INTERVAL);
+        let look = is_due.then(|| self.now());
+        if is_due {
             self.last_look = Some(Instant::now());
         }
         self.jobs.spawn_blocking(move || {
@@ -301,10 +302,13 @@ impl<'a> Session<'a> {
     }
 
     fn apply(&mut self, event: Event) {
-        let now = Now { wall: (self.outside.wall)(), uptime: self.started.elapsed() };
-        for effect in self.engine.apply(now, event) {
+        for effect in self.engine.apply(self.now(), event) {
             self.perform(effect);
         }
+    }
+
+    fn now(&self) -> Now {
+        Now { wall: (self.outside.wall)(), uptime: self.started.elapsed() }
     }
 
     fn perform(&mut self, effect: Effect) {

@@ -4,10 +4,25 @@
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
+use std::time::Duration;
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
+
+/// The two clocks: what time it is for people, and how long this process runs, which never jumps.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    pub wall: DateTime<Utc>,
+    pub uptime: Duration,
+}
+
+impl Now {
+    /// The first instant of a run.
+    pub fn first(wall: DateTime<Utc>) -> Now {
+        Now { wall, uptime: Duration::ZERO }
+    }
+}
 
 /// The grain of time: whole minutes since 1970-01-01T00:00Z, always UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -13,20 +13,13 @@ use crate::collect::tail::{Problem, SourceProgress};
 use crate::commit::{Commit, Committed};
 use crate::config::Config;
 use crate::count::tally::Tally;
-use crate::day::{Day, Minute};
+use crate::day::{Day, Minute, Now};
 use crate::harvest::Harvest;
 use crate::publish::alert::{self, Alert};
 use crate::publish::deliver::Notifier;
 use crate::publish::snapshot::{CommitStatus, RequestCounts, RequestLabels, Snapshot, SourceStatus};
 use crate::state::State;
 use crate::usage::{Incomplete, Usage};
-
-/// The two clocks: what time it is for people, and how long this process runs, which never jumps.
-#[derive(Clone, Copy, Debug)]
-pub struct Now {
-    pub wall: DateTime<Utc>,
-    pub uptime: Duration,
-}
 
 /// What can happen to the engine.
 pub enum Event {

@@ -11,10 +11,10 @@ use hashbrown::HashMap;
 use crate::collect::decode::Decoder;
 use crate::collect::log::{LogId, LogMark};
 use crate::collect::request::{Decoded, Lines, unpack};
-use crate::collect::tail::{Piece, Problem, SourceProgress, Tail};
+use crate::collect::tail::{Loss, Piece, Problem, SourceProgress, Tail};
 use crate::collect::{Chunk, Reading};
 use crate::count::tally::Tally;
-use crate::day::{Day, Minute};
+use crate::day::{Day, Minute, Now};
 
 /// A pass ends after this many bytes, so that counts are committed and signals answered during a long
 /// catch-up. A pass of this size takes about a tenth of a second.
@@ -41,6 +41,8 @@ pub struct Harvest {
     /// One entry a source.
     pub progress: Vec<SourceProgress>,
     pub problems: Vec<Problem>,
+    /// Lines that nobody will read any more.
+    pub losses: Vec<Loss>,
     pub directories: BTreeSet<PathBuf>,
     /// Nothing was left to read when the pass ended.
     pub caught_up: bool,
@@ -62,10 +64,10 @@ impl Harvester {
         Harvester { tail, counted, workers: (0..count).map(|_| Worker::default()).collect() }
     }
 
-    /// Read what is new, at most a pass's worth. `look` also looks for new, rotated and vanished logs.
-    pub fn pass(&mut self, look: bool) -> Harvest {
-        if look {
-            self.tail.scan();
+    /// Read what is new, at most a pass's worth. `look` also looks, at that instant, for new, rotated and vanished logs.
+    pub fn pass(&mut self, look: Option<Now>) -> Harvest {
+        if let Some(now) = look {
+            self.tail.scan(now);
         }
         let Harvester { tail, counted, workers } = self;
         let queue = Queue { tail: Mutex::new((tail, 0)), counted };
@@ -84,8 +86,8 @@ impl Harvester {
     }
 
     /// Only look: what is there and not yet read, without reading it.
-    pub fn look(&mut self) -> Harvest {
-        self.tail.scan();
+    pub fn look(&mut self, now: Now) -> Harvest {
+        self.tail.scan(now);
         self.gather(false)
     }
 
@@ -96,6 +98,7 @@ impl Harvester {
         }
         harvest.progress = self.tail.progress();
         harvest.problems = self.tail.problems();
+        harvest.losses = self.tail.take_losses();
         harvest.directories = self.tail.directories().clone();
         harvest
     }

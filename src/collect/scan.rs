@@ -19,6 +19,7 @@ use super::log::{FileKey, Fingerprint, HEAD_BYTES_MAX, LogId, LogMark, Stamp};
 use super::rotation::{base_name, default_service, file_name};
 use super::tail::{Known, Problem, Tail};
 use super::{Start, content};
+use crate::day::Now;
 
 /// Logs whose file is gone and whose mark is still kept, to know their archives by; the oldest are forgotten. At a
 /// rotation an hour this is more than a year.
@@ -94,7 +95,7 @@ enum Why {
 
 impl Tail {
     /// Look at the disk: new, renamed, rotated, truncated and vanished logs.
-    pub fn scan(&mut self) {
+    pub fn scan(&mut self, _now: Now) {
         let findings = self.find();
         let mut present = HashSet::new();
         let mut strangers = Vec::new();

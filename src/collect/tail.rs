@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use super::decode::{Detection, detect};
 use super::find::{Pattern, cannot};
 use super::follow::{Log, Turn};
@@ -55,6 +57,21 @@ pub struct Problem {
     pub what: String,
 }
 
+/// Lines that were destroyed before they could be read, or may have been: the days between the two instants are not
+/// counted exactly any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    pub source: usize,
+    /// Where the log was last seen.
+    pub path: String,
+    /// What happened to it, in one sentence without bounds or path.
+    pub what: String,
+    /// When the content was last known to be whole.
+    pub since: DateTime<Utc>,
+    /// When it was found to be gone.
+    pub until: DateTime<Utc>,
+}
+
 /// How far a source's logs are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceProgress {
@@ -77,6 +94,8 @@ pub struct Tail {
     readings: HashMap<(usize, Format), Arc<Reading>>,
     /// Of the last scan.
     pub(super) problems: Vec<Problem>,
+    /// Since they were last taken.
+    pub(super) losses: Vec<Loss>,
     pub(super) directories: BTreeSet<PathBuf>,
     /// The paths, before any rotation, of the logs that were known at the start.
     pub(super) known_bases: HashSet<PathBuf>,
@@ -108,6 +127,7 @@ impl Tail {
             queue: VecDeque::new(),
             readings: HashMap::new(),
             problems: Vec::new(),
+            losses: Vec::new(),
             directories: BTreeSet::new(),
             known_bases,
             is_first_scan: true,
@@ -148,6 +168,11 @@ impl Tail {
         problems.sort();
         problems.dedup();
         problems
+    }
+
+    /// What was found to be lost since this was last asked.
+    pub fn take_losses(&mut self) -> Vec<Loss> {
+        std::mem::take(&mut self.losses)
     }
 
     /// One entry a source, in order.

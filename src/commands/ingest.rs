@@ -8,7 +8,8 @@ use crate::cli::Ingest;
 use crate::collect::{Reading, Source, Start};
 use crate::commit;
 use crate::config::Config;
-use crate::engine::{Effect, Event, Now};
+use crate::day::Now;
+use crate::engine::{Effect, Event};
 use crate::resume::{Resumed, resume};
 
 /// Looks that find something new until the rest is left to the daemon: a log that is being written to has no end.
@@ -71,7 +72,7 @@ impl Run {
         let mut looks = 0;
         loop {
             // A look can leave work for the next: a copy is judged once what it copies has been read.
-            let mut harvest = self.resumed.harvester.pass(true);
+            let mut harvest = self.resumed.harvester.pass(Some(self.now()));
             harvest.lines.values().for_each(|more| lines.add(more));
             problems.clone_from(&harvest.problems);
             unread = harvest.progress.iter().map(|progress| progress.lag_bytes).sum::<u64>();
@@ -106,10 +107,14 @@ impl Run {
     }
 
     fn apply(&mut self, event: Event) {
-        let now = Now { wall: (self.wall)(), uptime: self.started.elapsed() };
+        let now = self.now();
         for effect in self.resumed.engine.apply(now, event) {
             self.perform(effect);
         }
+    }
+
+    fn now(&self) -> Now {
+        Now { wall: (self.wall)(), uptime: self.started.elapsed() }
     }
 
     /// Of the daemon's effects, only what concerns the ledger; alerts, summaries and metrics are the daemon's.

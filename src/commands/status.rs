@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::{CONFIG_DEFAULT, Done, Failure, Outcome, Terms, configured, print, tell, zone};
 use crate::cli::Status;
 use crate::config::{self, Config, Surroundings};
-use crate::engine::{Event, Now};
+use crate::day::Now;
+use crate::engine::Event;
 use crate::publish::status::{over_or_forecast_over, text};
 use crate::resume::resume;
 
@@ -21,9 +22,9 @@ pub fn status(asked: &Status, terms: &Terms, out: &mut dyn Write) -> Done {
     if let Some(warning) = resumed.warning {
         tell(&warning);
     }
-    let looked = Event::Harvested(Box::new(resumed.harvester.look()));
+    let looked = Event::Harvested(Box::new(resumed.harvester.look(Now::first(now))));
     // What the engine would do is left undone: only its picture is wanted.
-    drop(resumed.engine.apply(Now { wall: now, uptime: std::time::Duration::ZERO }, looked));
+    drop(resumed.engine.apply(Now::first(now), looked));
     let snapshot = resumed.engine.snapshot(now);
     let printed = match (asked.json, asked.check) {
         (true, _) => serde_json::to_string_pretty(&snapshot).map_err(anyhow::Error::from)? + "\n",

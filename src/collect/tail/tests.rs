@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::collect::Start;
 use crate::collect::log::FileKey;
+use crate::day::Now;
 
 /// A directory with logs, a tail over them, and both ledgers.
 struct World {
@@ -24,6 +25,11 @@ struct World {
     written: Vec<String>,
     read: Vec<String>,
     pieces: Vec<Piece>,
+}
+
+/// These histories take no time.
+fn now() -> Now {
+    Now::first(DateTime::UNIX_EPOCH)
 }
 
 fn found_json(_: &[u8]) -> Detection {
@@ -120,7 +126,7 @@ impl World {
 
     /// One scan, and all there is to read.
     fn look(&mut self) {
-        self.tail.scan();
+        self.tail.scan(now());
         self.drain();
     }
 
@@ -888,7 +894,7 @@ impl World {
             }
             Act::WriteToRotated if self.exists("app.log.1") => self.write("app.log.1", 2),
             Act::Gzip(number) if self.exists(&format!("app.log.{number}")) => self.gzip(&format!("app.log.{number}")),
-            Act::Scan => self.tail.scan(),
+            Act::Scan => self.tail.scan(now()),
             Act::Look => self.look(),
             Act::Restart => self.restart(),
             Act::BeginLine | Act::Rename | Act::CopyTruncate | Act::WriteToRotated | Act::Gzip(_) => {}
