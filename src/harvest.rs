@@ -25,6 +25,9 @@ const ALONE_BYTES_MAX: u64 = 4 << 20;
 const ROWS_BEFORE_TALLY: usize = 1 << 17;
 /// A worker whose interned series pass this number starts afresh, so that memory stays bounded.
 const SERIES_MAX: usize = 1 << 17;
+/// Decoders a worker keeps. One remembers up to about a megabyte of labels, and logs of ten thousand services would
+/// want as many; a new one costs about as much as decoding a hundred lines.
+const DECODERS_MAX: usize = 64;
 
 /// What one pass found. Marks and counts belong together: apply both or neither.
 #[derive(Default)]
@@ -135,8 +138,13 @@ pub struct Decoders {
 impl Decoders {
     /// Decode a chunk's bytes; the service is for lines that name none.
     pub fn decode(&mut self, reading: &Arc<Reading>, service: &Arc<str>, bytes: &[u8], chunk: &Chunk) {
+        // Where the source names the service, its logs share a decoder.
+        let key = (reading.clone(), reading.service.as_ref().unwrap_or(service).clone());
+        if self.decoders.len() >= DECODERS_MAX && !self.decoders.contains_key(&key) {
+            self.decoders.clear();
+        }
         self.decoders
-            .entry((reading.clone(), service.clone()))
+            .entry(key)
             .or_insert_with(|| Decoder::new(reading, service.clone()))
             .decode(bytes, chunk, &mut self.decoded);
     }
