@@ -2,7 +2,6 @@
 //! [`Harvest`], which the engine applies whole. This file never writes and never reads a clock.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -46,7 +45,6 @@ pub struct Harvest {
     pub problems: Vec<Problem>,
     /// Lines that nobody will read any more.
     pub losses: Vec<Loss>,
-    pub directories: BTreeSet<PathBuf>,
     /// Nothing was left to read when the pass ended.
     pub caught_up: bool,
 }
@@ -65,6 +63,11 @@ impl Harvester {
     pub fn new(tail: Tail, counted: Counted) -> Harvester {
         let count = thread::available_parallelism().map_or(1, |count| count.get());
         Harvester { tail, counted, workers: (0..count).map(|_| Worker::default()).collect() }
+    }
+
+    /// For looks of other kinds than a pass's own.
+    pub fn tail(&mut self) -> &mut Tail {
+        &mut self.tail
     }
 
     /// Read what is new, at most a pass's worth. `look` also looks, at that instant, for new, rotated and vanished logs.
@@ -102,7 +105,6 @@ impl Harvester {
         harvest.progress = self.tail.progress();
         harvest.problems = self.tail.problems();
         harvest.losses = self.tail.take_losses();
-        harvest.directories = self.tail.directories().clone();
         harvest
     }
 }
@@ -143,10 +145,11 @@ impl Decoders {
         if self.decoders.len() >= DECODERS_MAX && !self.decoders.contains_key(&key) {
             self.decoders.clear();
         }
-        self.decoders
-            .entry(key)
-            .or_insert_with(|| Decoder::new(reading, service.clone()))
-            .decode(bytes, chunk, &mut self.decoded);
+        self.decoders.entry(key).or_insert_with(|| Decoder::new(reading, service.clone())).decode(
+            bytes,
+            chunk,
+            &mut self.decoded,
+        );
     }
 
     /// Whether there are rows enough for their grouping to be cheap a row.

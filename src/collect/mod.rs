@@ -13,6 +13,7 @@ mod content;
 mod follow;
 mod judge;
 mod scan;
+mod hints;
 pub mod tail;
 pub mod reader;
 pub mod decode;

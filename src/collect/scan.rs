@@ -163,7 +163,7 @@ impl Tail {
     }
 
     /// A followed log's file has changed: was it truncated, is there more to read?
-    fn check(&mut self, id: LogId) {
+    pub(super) fn check(&mut self, id: LogId) {
         let Some(log) = self.followed.get_mut(&id) else { return };
         if log.is_archive() {
             // Rewritten or added to: which, is told by comparing it as if it were met for the first time.

@@ -835,6 +835,8 @@ enum Act {
     Gzip(usize),
     Scan,
     Look,
+    /// Only at the files that a hint names.
+    LookAt(usize),
     Restart,
 }
 
@@ -848,6 +850,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => (1usize..4).prop_map(Act::Gzip),
         1 => Just(Act::Scan),
         4 => Just(Act::Look),
+        2 => (1usize..4).prop_map(Act::LookAt),
         2 => Just(Act::Restart),
     ]
 }
@@ -896,6 +899,11 @@ impl World {
             Act::Gzip(number) if self.exists(&format!("app.log.{number}")) => self.gzip(&format!("app.log.{number}")),
             Act::Scan => self.tail.scan(now()),
             Act::Look => self.look(),
+            Act::LookAt(count) => {
+                let names = ["app.log", "app.log.1", "app.log.2.gz"];
+                self.tail.look_at(&names[..*count].iter().map(|name| self.path(name)).collect(), now());
+                self.drain();
+            }
             Act::Restart => self.restart(),
             Act::BeginLine | Act::Rename | Act::CopyTruncate | Act::WriteToRotated | Act::Gzip(_) => {}
         }

@@ -1,0 +1,50 @@
+//! What a pass needs, and is lent to a blocking thread: a look at what was hinted at, or at everything, then reading.
+//! This file never decides which of them is due.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use tokio::time::Instant;
+
+use super::cadence::Scan;
+use crate::collect::watch::Watch;
+use crate::day::Now;
+use crate::harvest::{Harvest, Harvester};
+
+pub struct Looker {
+    pub harvester: Harvester,
+    pub watch: Watch,
+}
+
+/// What a pass gave.
+pub struct Looked {
+    pub harvest: Harvest,
+    /// The scan, if it made one.
+    pub scan: Option<Scan>,
+    /// It met something that only a scan can settle.
+    pub wants_scan: bool,
+    /// What keeps directories from being watched.
+    pub complaint: Option<String>,
+}
+
+impl Looker {
+    /// Look at everything if `scan`, else at these files; then read what is new.
+    pub fn pass(&mut self, changed: &BTreeSet<PathBuf>, scan: bool, now: Now) -> Looked {
+        let scan = scan.then(|| self.scan(now));
+        let wants_scan = scan.is_none() && !self.harvester.tail().look_at(changed, now);
+        let complaint = self.watch.take_complaint();
+        Looked { harvest: self.harvester.pass(None), scan, wants_scan, complaint }
+    }
+
+    fn scan(&mut self, now: Now) -> Scan {
+        let begun = Instant::now();
+        let tail = self.harvester.tail();
+        tail.scan(now);
+        let took = begun.elapsed();
+        if self.watch.watch_dirs(tail.directories()) {
+            // What came between the scan and the watch is told by nobody.
+            tail.scan(now);
+        }
+        Scan { ended: Instant::now(), took, told: self.watch.tells_all() && tail.is_settled() }
+    }
+}
