@@ -249,7 +249,7 @@ impl<'a> Session<'a> {
     fn looked(&mut self, looker: Box<Looker>, looked: Looked) {
         self.looker = Some(looker);
         let caught_up = looked.harvest.caught_up;
-        self.cadence.passed(Instant::now(), caught_up, looked.scan, looked.wants_scan);
+        self.cadence.passed(looked.pass);
         if let Some(complaint) = looked.complaint {
             tracing::warn!("{complaint}");
         }

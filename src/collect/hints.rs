@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::log::{FileKey, Stamp};
+use rustix::process::{Resource, getrlimit};
+
+use super::log::{FileKey, LogId, Stamp};
 use super::tail::Tail;
 use crate::day::Now;
 
@@ -34,12 +36,28 @@ impl Tail {
         true
     }
 
+    /// Open a log's file, and close others for it where that makes too many. Why it cannot be opened, whoever reads it says.
+    pub(super) fn open_within_bounds(&mut self, id: LogId) {
+        let Some(log) = self.followed.get_mut(&id).filter(|log| log.file.is_none()) else { return };
+        match log.open() {
+            Ok(true) => self.note_opened(),
+            Ok(false) => {}
+            Err(error) => self.make_room_after(&error),
+        }
+    }
+
     /// Whether the last scan left nothing that only another can settle, and that no event will tell of: a log that was
     /// found under no name, or could not be read as it should.
     pub fn is_settled(&self) -> bool {
         self.problems.is_empty()
             && self.followed.values().all(|log| log.seen && log.stamp.is_some() && log.trouble.is_none())
     }
+}
+
+/// Half of what this process may have open, for the rest of it wants files and sockets, too.
+pub(super) fn half_of_open_files() -> usize {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(limit / 2).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

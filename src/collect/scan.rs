@@ -169,6 +169,8 @@ impl Tail {
             // Rewritten or added to: which, is told by comparing it as if it were met for the first time.
             return self.retire(id);
         }
+        self.open_within_bounds(id);
+        let Some(log) = self.followed.get_mut(&id) else { return };
         match log.still_holds() {
             Ok(true) if log.has_unread() => self.enqueue(id),
             Ok(true) => log.trouble = None,
@@ -378,7 +380,7 @@ impl Tail {
         Some(log)
     }
 
-    fn make_room_after(&mut self, error: &io::Error) {
+    pub(super) fn make_room_after(&mut self, error: &io::Error) {
         if error.raw_os_error() == Some(TOO_MANY_OPEN_FILES) {
             self.open_files_max = (self.open_files_max / 2).max(1);
             self.close_idle();

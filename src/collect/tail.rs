@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use super::decode::{Detection, detect};
 use super::find::{Pattern, cannot};
 use super::follow::{Log, Turn};
+use super::hints::half_of_open_files;
 use super::log::{FileKey, Fingerprint, LogId, LogMark};
 use super::scan::{Past, Pending, base_path};
 use super::{Chunk, Format, Reading, Source};
@@ -19,7 +20,7 @@ use super::{Chunk, Format, Reading, Source};
 pub const CHUNK_BYTES: usize = 1 << 20;
 /// A line longer than this counts once, but only its first bytes are decoded.
 pub const LINE_BYTES_MAX: usize = CHUNK_BYTES;
-/// Half of what a process may usually have open. Idle logs beyond are closed, and opened again by path when needed.
+/// Half of what a process may usually have open; where it may have fewer, half of those. Idle logs beyond are closed, and opened again by path when needed.
 const OPEN_FILES_MAX: usize = 512;
 /// A deleted log is kept open, because its writer may have it open too, until this many scans (about a minute of
 /// them) brought nothing. Until then its disk space is not freed.
@@ -133,7 +134,7 @@ impl Tail {
             is_first_scan: true,
             turns: 0,
             opened: 0,
-            open_files_max: OPEN_FILES_MAX,
+            open_files_max: OPEN_FILES_MAX.min(half_of_open_files()),
             quiet_scans_max: QUIET_SCANS_MAX,
             chunk_bytes: CHUNK_BYTES,
             detect,

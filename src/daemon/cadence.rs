@@ -6,7 +6,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// A busy writer's hints are gathered for this long.
-const HINT_REST: Duration = Duration::from_millis(100);
+const REST: Duration = Duration::from_millis(100);
+/// Passes take at most this share of the time: a pass costs some for each log that is followed, read or not.
+const PASS_SHARE: u32 = 20;
+/// But no hint waits longer than this.
+const REST_MAX: Duration = Duration::from_secs(1);
 /// Logs are scanned this often where a change may go untold; and where it was told, they are scanned no later.
 const SCAN_INTERVAL: Duration = Duration::from_secs(1);
 /// Where the kernel tells of changes, the interval doubles with each scan, up to this, while nothing but the content of
@@ -28,10 +32,21 @@ pub struct Scan {
     pub told: bool,
 }
 
+/// A pass that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Pass {
+    pub ended: Instant,
+    pub took: Duration,
+    /// It left nothing to read.
+    pub caught_up: bool,
+    /// It met something that only a scan can settle.
+    pub wants_scan: bool,
+    pub scan: Option<Scan>,
+}
+
 #[derive(Debug, Default)]
 pub struct Cadence {
-    /// When the last pass ended, and whether it left nothing to read.
-    last_pass: Option<(Instant, bool)>,
+    last_pass: Option<Pass>,
     last_scan: Option<Scan>,
     /// Something has changed since the last scan that only a scan can follow.
     wants_scan: bool,
@@ -40,22 +55,21 @@ pub struct Cadence {
 }
 
 impl Cadence {
-    /// A pass ended; `wants_scan` if it met something that only a scan can settle.
-    pub fn passed(&mut self, ended: Instant, caught_up: bool, scan: Option<Scan>, wants_scan: bool) {
-        self.last_pass = Some((ended, caught_up));
-        if let Some(scan) = scan {
+    pub fn passed(&mut self, pass: Pass) {
+        self.last_pass = Some(pass);
+        if let Some(scan) = pass.scan {
             self.last_scan = Some(scan);
             self.calm_scans = if scan.told { self.calm_scans.saturating_add(1) } else { 0 };
         }
-        if wants_scan {
+        if pass.wants_scan {
             self.want_scan();
         }
     }
 
     /// The earliest instant of the next pass; `None` is at once: the first, or there is more to read.
     pub fn rested(&self) -> Option<Instant> {
-        let (ended, caught_up) = self.last_pass?;
-        caught_up.then_some(ended + HINT_REST)
+        let Pass { ended, took, caught_up, .. } = self.last_pass?;
+        caught_up.then_some(ended + (took * PASS_SHARE).clamp(REST, REST_MAX))
     }
 
     /// When the next scan is due, told of anything or not; `None` is at once.
@@ -99,12 +113,20 @@ mod tests {
         Duration::from_millis(ms)
     }
 
+    fn pass(ended: Instant, scan: Option<Scan>) -> Pass {
+        Pass { ended, took: ms(0), caught_up: true, wants_scan: false, scan }
+    }
+
+    fn scan(ended: Instant, took: Duration, told: bool) -> Option<Scan> {
+        Some(Scan { ended, took, told })
+    }
+
     /// What the next scan waits for after one that took this long: wanted; not wanted.
     fn waits(took: Duration) -> [Duration; 2] {
         [true, false].map(|wanted| {
             let ended = Instant::now();
             let mut cadence = Cadence::default();
-            cadence.passed(ended, true, Some(Scan { ended, took, told: true }), wanted);
+            cadence.passed(Pass { wants_scan: wanted, ..pass(ended, scan(ended, took, true)) });
             cadence.scan_at(false).unwrap() - ended
         })
     }
@@ -124,7 +146,7 @@ mod tests {
         let mut cadence = Cadence::default();
         let mut now = Instant::now();
         let mut wait_after = |cadence: &mut Cadence, told| {
-            cadence.passed(now, true, Some(Scan { ended: now, took: ms(1), told }), false);
+            cadence.passed(pass(now, scan(now, ms(1), told)));
             let wait = cadence.scan_at(false).unwrap() - now;
             now += wait;
             assert!(cadence.is_scan_due(now, false));
@@ -143,23 +165,32 @@ mod tests {
         assert_eq!((cadence.rested(), cadence.scan_at(false)), (None, None));
         let now = Instant::now();
         assert!(cadence.is_scan_due(now, false));
-        cadence.passed(now, false, Some(Scan { ended: now, took: ms(1), told: true }), false);
+        cadence.passed(Pass { caught_up: false, ..pass(now, scan(now, ms(1), true)) });
         assert_eq!(cadence.rested(), None);
         assert!(!cadence.is_scan_due(now, false), "reading on needs no scan");
-        cadence.passed(now, true, None, false);
-        assert_eq!(cadence.rested(), Some(now + HINT_REST));
+        cadence.passed(pass(now, None));
+        assert_eq!(cadence.rested(), Some(now + REST));
+    }
+
+    #[test]
+    fn a_pass_rests_for_its_share_of_the_time() {
+        let now = Instant::now();
+        for (took, rest) in [(1, 100), (5, 100), (20, 400), (60, 1_000), (5_000, 1_000)] {
+            let cadence = Cadence { last_pass: Some(Pass { took: ms(took), ..pass(now, None) }), ..Cadence::default() };
+            assert_eq!(cadence.rested(), Some(now + ms(rest)));
+        }
     }
 
     #[test]
     fn what_was_told_too_soon_after_a_scan_is_not_forgotten() {
         let mut cadence = Cadence::default();
         let now = Instant::now();
-        cadence.passed(now, true, Some(Scan { ended: now, took: ms(10), told: true }), false);
+        cadence.passed(pass(now, scan(now, ms(10), true)));
         assert!(!cadence.is_scan_due(now + ms(100), true), "its share is not over");
-        cadence.passed(now + ms(100), true, None, false);
+        cadence.passed(pass(now + ms(100), None));
         assert_eq!(cadence.scan_at(false), Some(now + ms(500)));
         assert!(cadence.is_scan_due(now + ms(500), false));
-        cadence.passed(now + ms(500), true, Some(Scan { ended: now + ms(500), took: ms(10), told: true }), false);
+        cadence.passed(pass(now + ms(500), scan(now + ms(500), ms(10), true)));
         assert_eq!(cadence.scan_at(false), Some(now + ms(1_500)));
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use tokio::time::Instant;
 
-use super::cadence::Scan;
+use super::cadence::{Pass, Scan};
 use crate::collect::watch::Watch;
 use crate::day::Now;
 use crate::harvest::{Harvest, Harvester};
@@ -19,10 +19,7 @@ pub struct Looker {
 /// What a pass gave.
 pub struct Looked {
     pub harvest: Harvest,
-    /// The scan, if it made one.
-    pub scan: Option<Scan>,
-    /// It met something that only a scan can settle.
-    pub wants_scan: bool,
+    pub pass: Pass,
     /// What keeps directories from being watched.
     pub complaint: Option<String>,
 }
@@ -31,9 +28,13 @@ impl Looker {
     /// Look at everything if `scan`, else at these files; then read what is new.
     pub fn pass(&mut self, changed: &BTreeSet<PathBuf>, scan: bool, now: Now) -> Looked {
         let scan = scan.then(|| self.scan(now));
+        // A scan has a share of the time to itself.
+        let begun = Instant::now();
         let wants_scan = scan.is_none() && !self.harvester.tail().look_at(changed, now);
-        let complaint = self.watch.take_complaint();
-        Looked { harvest: self.harvester.pass(None), scan, wants_scan, complaint }
+        let harvest = self.harvester.pass(None);
+        let ended = Instant::now();
+        let pass = Pass { ended, took: ended - begun, caught_up: harvest.caught_up, wants_scan, scan };
+        Looked { harvest, pass, complaint: self.watch.take_complaint() }
     }
 
     fn scan(&mut self, now: Now) -> Scan {
