@@ -78,6 +78,11 @@ impl Harvester {
             None if self.tail.is_unsettled() => self.tail.scan_on(),
             None => {}
         }
+        self.read()
+    }
+
+    /// Read what the last look found, at most a pass's worth.
+    pub fn read(&mut self) -> Harvest {
         let Harvester { tail, counted, workers } = self;
         let queue = Queue { tail: Mutex::new((tail, 0)), counted };
         let mut more = workers[0].work(&queue, ALONE_BYTES_MAX);

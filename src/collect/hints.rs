@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::{Resource, getrlimit};
 
+use super::follow::Log;
 use super::log::{FileKey, LogId, Stamp};
 use super::tail::Tail;
 use crate::day::Now;
@@ -14,8 +15,12 @@ use crate::day::Now;
 impl Tail {
     /// Look at these files for new content. `false` when one of them wants a scan: it holds no log that is followed, or
     /// it is not known yet what it holds.
-    pub fn look_at(&mut self, paths: &BTreeSet<PathBuf>, _now: Now) -> bool {
+    pub fn look_at(&mut self, paths: &BTreeSet<PathBuf>, now: Now) -> bool {
+        // Of the other logs, the last scan is still what is known.
+        let scanned = std::mem::replace(&mut self.now, now);
+        let before = self.looked_before.replace(scanned.wall);
         let unsettled = paths.iter().filter(|path| !self.look_at_one(path)).count();
+        (self.now, self.looked_before) = (scanned, before);
         unsettled == 0
     }
 
@@ -46,11 +51,11 @@ impl Tail {
         }
     }
 
-    /// Whether the last scan left nothing that only another can settle, and that no event will tell of: a log that was
+    /// Whether the last scan left something that only another can settle, and that no event will tell of: a log that was
     /// found under no name, or could not be read as it should.
-    pub fn is_settled(&self) -> bool {
-        self.problems.is_empty()
-            && self.followed.values().all(|log| log.seen && log.stamp.is_some() && log.trouble.is_none())
+    pub fn is_in_doubt(&self) -> bool {
+        let is_known = |log: &Log| log.seen && log.stamp.is_some() && log.trouble.is_none();
+        self.is_unsettled || !self.problems.is_empty() || !self.followed.values().all(is_known)
     }
 }
 
@@ -189,17 +194,17 @@ mod tests {
     }
 
     #[test]
-    fn what_no_event_will_tell_of_is_not_settled() {
+    fn what_no_event_will_tell_of_is_in_doubt() {
         let mut world = World::new();
         world.scan();
-        assert!(!world.tail.is_settled(), "nothing matches yet");
+        assert!(world.tail.is_in_doubt(), "nothing matches yet");
         world.write("a.log", 1);
         world.scan();
         assert_eq!(world.lines(), 1);
-        assert!(world.tail.is_settled());
+        assert!(!world.tail.is_in_doubt());
         fs::rename(world.root.join("a.log"), world.root.join("elsewhere")).unwrap();
         world.write("b.log", 1);
         world.scan();
-        assert!(!world.tail.is_settled(), "a.log is read on where no pattern leads");
+        assert!(world.tail.is_in_doubt(), "a.log is read on where no pattern leads");
     }
 }

@@ -27,11 +27,12 @@ pub struct Looked {
 impl Looker {
     /// Look at everything if `scan`, else at these files; then read what is new.
     pub fn pass(&mut self, changed: &BTreeSet<PathBuf>, scan: bool, now: Now) -> Looked {
-        let scan = scan.then(|| self.scan(now));
+        // What a scan leaves, the next one is to go on with at once.
+        let scan = (scan || self.harvester.tail().is_unsettled()).then(|| self.scan(now));
         // A scan has a share of the time to itself.
         let begun = Instant::now();
         let wants_scan = scan.is_none() && !self.harvester.tail().look_at(changed, now);
-        let harvest = self.harvester.pass(None);
+        let harvest = self.harvester.read();
         let ended = Instant::now();
         let pass = Pass { ended, took: ended - begun, caught_up: harvest.caught_up, wants_scan, scan };
         Looked { harvest, pass, complaint: self.watch.take_complaint() }
@@ -42,10 +43,10 @@ impl Looker {
         let tail = self.harvester.tail();
         tail.scan(now);
         let took = begun.elapsed();
-        if self.watch.watch_dirs(tail.directories()) {
+        if self.watch.watch_dirs(tail.directories()) && !tail.is_unsettled() {
             // What came between the scan and the watch is told by nobody.
             tail.scan(now);
         }
-        Scan { ended: Instant::now(), took, told: self.watch.tells_all() && tail.is_settled() }
+        Scan { ended: Instant::now(), took, told: self.watch.tells_all() && !tail.is_in_doubt() }
     }
 }

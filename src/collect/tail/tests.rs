@@ -1287,7 +1287,7 @@ impl World {
             Act::Look => self.look(),
             Act::LookAt(count) => {
                 let names = ["app.log", "app.log.1", "app.log.2.gz"];
-                self.tail.look_at(&names[..*count].iter().map(|name| self.path(name)).collect(), now());
+                self.tail.look_at(&names[..*count].iter().map(|name| self.path(name)).collect(), self.now);
                 self.drain();
             }
             Act::Restart => self.restart(),
