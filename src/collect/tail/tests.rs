@@ -1209,6 +1209,23 @@ fn start_at_the_end_reads_a_log_that_appeared_while_stopped() {
     world.look_finds_each_line_once();
 }
 
+#[test]
+fn a_device_with_another_number_after_a_reboot_holds_the_same_logs() {
+    for lines in [2, 100] {
+        let mut world = World::new(&["app.log"]);
+        world.write("app.log", lines);
+        world.look();
+        let moved = |mark: LogMark| LogMark { device: mark.device + 1, ..mark };
+        let known = world.tail.marks().into_values().map(moved);
+        let known = known.map(|mark| Known { resume: mark.offset, mark }).collect();
+        world.tail = Tail::new(world.sources.clone(), known);
+        world.set_up();
+        world.write("app.log", 2);
+        world.look_finds_each_line_once();
+        assert_eq!(world.losses(), []);
+    }
+}
+
 /// What may happen to a log and its archives without destroying a line.
 #[derive(Clone, Debug)]
 enum Act {
