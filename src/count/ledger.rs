@@ -186,6 +186,11 @@ impl Ledger {
         Ok(files)
     }
 
+    /// Where this host's file of a day is, or would be.
+    pub fn file(&self, day: Day) -> PathBuf {
+        self.path(day).file
+    }
+
     /// Forget this host's days before `day`, with what was set aside in them; gives the days forgotten.
     pub fn remove_before(&self, day: Day) -> anyhow::Result<Vec<Day>> {
         let mut removed = Vec::new();

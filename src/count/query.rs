@@ -14,8 +14,8 @@ use chrono_tz::Tz;
 
 pub use super::counting::Counting;
 pub use super::group::By;
-use super::ledger::{Completeness, DayFile, Ledger, ReadError, read_day};
-use super::tally::Minutes;
+use super::ledger::{Completeness, DayFile, Footer, Ledger, ReadError, read_day};
+use super::tally::{Minutes, Tally};
 use crate::day::{Day, Minute};
 use crate::quota::{Column, Match};
 
@@ -134,6 +134,15 @@ pub fn top_operations(
     Ok(operations)
 }
 
+/// One day file's footer and all its rows, from one read; or why it cannot be understood.
+pub fn day_file(path: &Path) -> anyhow::Result<Result<(Footer, Tally), String>> {
+    let tally = |file: DayFile| {
+        let tally = Tally::of_ledger_rows(&file.rows).map_err(|error| error.to_string())?;
+        Ok((file.footer, tally))
+    };
+    Ok(read(path, None)?.and_then(tally))
+}
+
 /// The day files that can hold a minute of the span.
 fn files_in(ledger: &Ledger, span: &Range<Option<Minute>>) -> anyhow::Result<Vec<(Day, String, PathBuf)>> {
     let mut files = ledger.files()?;
@@ -158,7 +167,7 @@ fn read_all<A: Send>(
     let read_some = |tell: mpsc::Sender<()>| {
         let mut sum = start();
         while let Some((day, host, path)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            add(&mut sum, *day, host, read(path, columns)?);
+            add(&mut sum, *day, host, read(path, Some(columns))?);
             // Nobody listens any more only when the caller's progress panicked.
             let _ = tell.send(());
         }
@@ -188,8 +197,8 @@ fn readers(files: usize) -> usize {
     thread::available_parallelism().map_or(1, usize::from).min(READERS_MAX).min(files)
 }
 
-fn read(path: &Path, columns: &[&str]) -> anyhow::Result<Result<DayFile, String>> {
-    match read_day(path, Some(columns)) {
+fn read(path: &Path, columns: Option<&[&str]>) -> anyhow::Result<Result<DayFile, String>> {
+    match read_day(path, columns) {
         Ok(file) => Ok(Ok(file)),
         Err(ReadError::Io(error)) => Err(error).with_context(|| format!("cannot read {}", path.display())),
         Err(error) => Ok(Err(error.to_string())),
@@ -203,7 +212,6 @@ mod tests {
     use super::*;
     use crate::collect::request::Decoded;
     use crate::count::sample::{Sample, any_samples, decoded, minute, push, sample};
-    use crate::count::tally::Tally;
     use proptest::prelude::*;
 
     struct Fixture {
