@@ -222,10 +222,10 @@ fn verdict(claim: &Claim, cells: &[Sums], read_to: &BTreeMap<LogId, LogMark>) ->
     if cells.is_empty() {
         return Verdict::Equal;
     }
-    let requests = || cells.iter().map(|cell| cell.requests.cast_signed());
-    Verdict::Differs {
-        more: requests().filter(|difference| *difference > 0).map(i64::unsigned_abs).sum(),
-        less: requests().filter(|difference| *difference < 0).map(i64::unsigned_abs).sum(),
-        cells: cells.len() as u64,
-    }
+    let sum = |sign: fn(i64) -> bool| {
+        let requests = cells.iter().map(|cell| cell.requests.cast_signed()).filter(|requests| sign(*requests));
+        requests.map(i64::unsigned_abs).fold(0, u64::saturating_add)
+    };
+    let (more, less) = (sum(i64::is_positive), sum(i64::is_negative));
+    Verdict::Differs { more, less, cells: cells.len() as u64 }
 }

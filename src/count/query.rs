@@ -14,7 +14,7 @@ use chrono_tz::Tz;
 
 pub use super::counting::Counting;
 pub use super::group::By;
-use super::ledger::{Completeness, DayFile, Footer, Ledger, ReadError, read_day};
+use super::ledger::{Completeness, DayFile, Footer, Ledger, ReadError, read_day, read_tally};
 use super::tally::{Minutes, Tally};
 use crate::day::{Day, Minute};
 use crate::quota::{Column, Match};
@@ -136,11 +136,7 @@ pub fn top_operations(
 
 /// One day file's footer and all its rows, from one read; or why it cannot be understood.
 pub fn day_file(path: &Path) -> anyhow::Result<Result<(Footer, Tally), String>> {
-    let tally = |file: DayFile| {
-        let tally = Tally::of_ledger_rows(&file.rows).map_err(|error| error.to_string())?;
-        Ok((file.footer, tally))
-    };
-    Ok(read(path, None)?.and_then(tally))
+    answer(path, read_tally(path))
 }
 
 /// The day files that can hold a minute of the span.
@@ -167,7 +163,7 @@ fn read_all<A: Send>(
     let read_some = |tell: mpsc::Sender<()>| {
         let mut sum = start();
         while let Some((day, host, path)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            add(&mut sum, *day, host, read(path, Some(columns))?);
+            add(&mut sum, *day, host, read(path, columns)?);
             // Nobody listens any more only when the caller's progress panicked.
             let _ = tell.send(());
         }
@@ -197,9 +193,14 @@ fn readers(files: usize) -> usize {
     thread::available_parallelism().map_or(1, usize::from).min(READERS_MAX).min(files)
 }
 
-fn read(path: &Path, columns: Option<&[&str]>) -> anyhow::Result<Result<DayFile, String>> {
-    match read_day(path, columns) {
-        Ok(file) => Ok(Ok(file)),
+fn read(path: &Path, columns: &[&str]) -> anyhow::Result<Result<DayFile, String>> {
+    answer(path, read_day(path, Some(columns)))
+}
+
+/// What cannot be understood is an answer, what cannot be read an error.
+fn answer<T>(path: &Path, read: Result<T, ReadError>) -> anyhow::Result<Result<T, String>> {
+    match read {
+        Ok(content) => Ok(Ok(content)),
         Err(ReadError::Io(error)) => Err(error).with_context(|| format!("cannot read {}", path.display())),
         Err(error) => Ok(Err(error.to_string())),
     }

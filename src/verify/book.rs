@@ -41,12 +41,14 @@ pub(super) struct Book {
 
 impl Book {
     pub(super) fn add_from_ledger(&mut self, minute: Minute, series: &Series, sums: Sums) {
-        *self.ledger.entry(minute.utc_day()).or_default() += sums.requests;
+        let total = self.ledger.entry(minute.utc_day()).or_default();
+        *total = total.wrapping_add(sums.requests);
         self.add(minute, series, sums);
     }
 
     pub(super) fn add_recounted(&mut self, minute: Minute, series: &Series, sums: Sums) {
-        *self.recounted.entry(minute.utc_day()).or_default() += sums.requests;
+        let total = self.recounted.entry(minute.utc_day()).or_default();
+        *total = total.wrapping_add(sums.requests);
         self.add(minute, series, sums.negated());
     }
 
