@@ -12,8 +12,10 @@ export PATH := $(DAYCAP_CACHE)/venv/bin:$(DAYCAP_CACHE)/bin:$(PATH)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where `make run` keeps its ledger.
 STATE ?= $(TARGET)/run-state
+# How long `make fuzz` stays with each target.
+FUZZ_SECONDS ?= 300
 
-.PHONY: help run test lint docs deny unit bench fmt samples clean
+.PHONY: help run test lint docs deny unit bench fuzz fmt samples clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -29,6 +31,7 @@ test: ## format, lints, docs, licences, doc tests, then every test
 
 lint:
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
 
 # The documentation is the developers': private items are in it, and links to them are welcome.
@@ -49,8 +52,12 @@ bench: ## time the hot paths, then one job side by side with DuckDB
 	cargo bench --locked --benches
 	benches/versus-duckdb.sh
 
+fuzz: ## look for inputs that break a promise, FUZZ_SECONDS=300 a target; needs nightly Rust and cargo-fuzz
+	@scripts/fuzz.sh $(FUZZ_SECONDS) $(TARGET)/fuzz
+
 fmt: ## format the sources
 	cargo fmt
+	cargo fmt --manifest-path fuzz/Cargo.toml
 
 samples: ## make sample-logs/ again, from its seed
 	cargo run --locked --quiet --example generate -- samples sample-logs

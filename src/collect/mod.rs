@@ -7,7 +7,7 @@ pub mod watch;
 pub mod rotation;
 pub mod find;
 pub mod log;
-mod lines;
+pub mod lines;
 mod gz;
 mod content;
 mod follow;
