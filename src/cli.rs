@@ -190,7 +190,7 @@ pub struct Verify {
     /// Last day, as 2026-11-22
     #[arg(long, value_name = "DAY")]
     pub until: Option<String>,
-    /// Zone of time stamps that state none, in logs that no [[source]] names
+    /// Zone of time stamps that state none, in logs that the configuration does not know
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     pub tz: String,
     #[arg(long, value_enum, default_value_t = Listing::Table)]
