@@ -38,7 +38,7 @@ pub fn resume(config: &Arc<Config>, version: &'static str, now: DateTime<Utc>) -
     let known = known_logs(&state, &footers);
     let incomplete = incomplete(&footers);
     let usages = usages(config, &ledger, Minute::at(now)).context("cannot read the ledger")?;
-    let tail = Tail::new(config.sources.clone(), known);
+    let tail = Tail::new(config.sources.clone(), known).after(state.saved);
     let harvester = Harvester::new(tail, counted(&footers));
     let engine = Engine::new(config.clone(), version, state, usages, incomplete);
     Ok(Resumed { engine, harvester, ledger, warning })

@@ -68,6 +68,9 @@ fn mark(offset: u64) -> LogMark {
         begun: 0,
         offset,
         anchor: Fingerprint::default(),
+        ladder: Default::default(),
+        open: false,
+        missing_since: None,
         format: None,
     }
 }

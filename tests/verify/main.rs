@@ -244,6 +244,29 @@ fn a_log_that_is_shorter_than_what_was_counted_is_not_at_hand() {
     );
 }
 
+/// Of a file's generations, the one that is there is told by its content.
+#[test]
+fn a_log_that_was_cut_shorter_is_checked_as_what_it_became() {
+    let room = Room::new();
+    let length = (line(20, 0, 0).len() * 100) as u64;
+    room.log("logs/app.log", 20, 200);
+    room.ingest();
+    OpenOptions::new().write(true).open(room.path("logs/app.log")).and_then(|log| log.set_len(length)).expect("cuts");
+    room.ingest();
+    room.log("logs/app.log", 21, 50);
+    room.ingest();
+    room.check(
+        &[],
+        expect![[r#"
+            exit 0
+            day         ledger  recounted  verdict
+            ───
+            2026-11-20     200          0  cannot be checked: 1 of 1 logs is not at hand (last seen as ROOM/logs/app.log)
+            2026-11-21      50         50  equal
+        "#]],
+    );
+}
+
 /// A container that is made anew has another name; what it counts of a log that is still there goes into its own file.
 #[test]
 fn a_host_that_changed_its_name_checks_the_days_that_it_shares_with_itself() {
