@@ -15,7 +15,10 @@ STATE ?= $(TARGET)/run-state
 # How long `make soak` goes on.
 MINUTES ?= 10
 
-.PHONY: help run test lint docs deny unit bench soak fmt samples clean
+# How long `make fuzz` stays with each target.
+FUZZ_SECONDS ?= 300
+
+.PHONY: help run test lint docs deny unit bench soak fuzz fmt samples clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -31,6 +34,7 @@ test: ## format, lints, docs, licences, doc tests, then every test
 
 lint:
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
 
 # The documentation is the developers': private items are in it, and links to them are welcome.
@@ -56,8 +60,12 @@ soak: ## MINUTES=10 of busy writers, logrotate and kill -9, then each line is lo
 	cargo build --locked --release
 	@$(DAYCAP_PYTHON) scripts/soak.py $(TARGET)/release/daycap --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
+fuzz: ## look for inputs that break a promise, FUZZ_SECONDS=300 a target; needs nightly Rust and cargo-fuzz
+	@scripts/fuzz.sh $(FUZZ_SECONDS) $(TARGET)/fuzz
+
 fmt: ## format the sources
 	cargo fmt
+	cargo fmt --manifest-path fuzz/Cargo.toml
 
 samples: ## make sample-logs/ again, from its seed
 	cargo run --locked --quiet --example generate -- samples sample-logs

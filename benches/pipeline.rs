@@ -57,7 +57,7 @@ fn into_ledger(log: &Path, state: &tempfile::TempDir) -> u64 {
     let mut harvester = Harvester::new(Tail::new(vec![source], Vec::new()), Counted::default());
     let (mut tally, mut marks) = (daycap::count::tally::Tally::default(), Vec::new());
     loop {
-        let harvest = harvester.pass(Some(Now::first(DateTime::<Utc>::UNIX_EPOCH)));
+        let harvest = harvester.pass(Now::first(DateTime::<Utc>::UNIX_EPOCH));
         tally.merge(harvest.tally);
         marks.extend(harvest.marks.into_values());
         if harvest.caught_up {

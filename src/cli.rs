@@ -28,6 +28,7 @@ pub enum Command {
     Status(Status),
     Explain(Explain),
     Ingest(Ingest),
+    Verify(Verify),
     CheckConfig(CheckConfig),
     Completions(Completions),
 }
@@ -168,6 +169,41 @@ pub struct Ingest {
     pub tz: String,
     #[command(flatten)]
     pub place: Place,
+}
+
+/// Recount the logs at hand and compare with the ledger, day by day and minute by minute
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  daycap verify
+  daycap verify --since 2026-11-15 --format csv
+  daycap verify --state ./state /var/log/app/*.log* archive/*.gz
+
+Days are the ledger's: UTC. A day can be checked when every log that it was counted from is at hand.
+Nothing is written, and a daemon may be running. Exit code 1: a day differs, or its file is damaged.")]
+pub struct Verify {
+    /// Logs to recount [default: those of the configuration]
+    #[arg(value_name = "LOG")]
+    pub logs: Vec<String>,
+    /// First day, as 2026-11-01
+    #[arg(long, value_name = "DAY")]
+    pub since: Option<String>,
+    /// Last day, as 2026-11-22
+    #[arg(long, value_name = "DAY")]
+    pub until: Option<String>,
+    /// Zone of time stamps that state none, in logs that the configuration does not know
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub tz: String,
+    #[arg(long, value_enum, default_value_t = Listing::Table)]
+    pub format: Listing,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Listing {
+    Table,
+    Csv,
+    Json,
 }
 
 /// Read the configuration, say what is wrong with it, and end

@@ -6,6 +6,7 @@ mod looker;
 mod server;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -122,6 +123,8 @@ struct Session<'a> {
     engine: Engine,
     /// `None` while a pass is running.
     looker: Option<Box<Looker>>,
+    /// Set to end a running pass early.
+    halt: Arc<AtomicBool>,
     cadence: Cadence,
     ledger: Arc<Ledger>,
     snapshots: watch::Sender<Arc<Snapshot>>,
@@ -157,6 +160,7 @@ impl<'a> Session<'a> {
         let watch = Watch::new(hints.clone(), move || wake.notify_one());
         Ok(Session {
             engine,
+            halt: harvester.halt(),
             looker: Some(Box::new(Looker { harvester, watch })),
             cadence: Cadence::default(),
             ledger: Arc::new(ledger),
@@ -284,6 +288,7 @@ impl<'a> Session<'a> {
         }
         let first = self.ending.is_none();
         self.ending = Some(new);
+        self.halt.store(true, Ordering::Relaxed);
         if first && self.looker.is_some() {
             self.apply(Event::Stop);
         }
@@ -293,6 +298,7 @@ impl<'a> Session<'a> {
     fn go_on(&mut self) {
         tracing::error!("the counts cannot be saved now, so the old configuration stays; try again later");
         self.ending = None;
+        self.halt.store(false, Ordering::Relaxed);
         self.apply(Event::GoOn);
         tell_systemd(&[NotifyState::Ready]);
     }

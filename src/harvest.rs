@@ -2,6 +2,7 @@
 //! [`Harvest`], which the engine applies whole. This file never writes and never reads a clock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -55,6 +56,8 @@ pub type Counted = HashMap<LogId, BTreeMap<Day, u64>>;
 
 /// Reads, decodes and sums. Owned by whoever runs passes; one at a time.
 pub struct Harvester {
+    /// Whoever holds it can end a running pass after the chunk at hand: a stop does not wait for a long catch-up.
+    halt: Arc<AtomicBool>,
     tail: Tail,
     counted: Counted,
     workers: Vec<Worker>,
@@ -63,7 +66,12 @@ pub struct Harvester {
 impl Harvester {
     pub fn new(tail: Tail, counted: Counted) -> Harvester {
         let count = thread::available_parallelism().map_or(1, |count| count.get());
-        Harvester { tail, counted, workers: (0..count).map(|_| Worker::default()).collect() }
+        Harvester { halt: Arc::default(), tail, counted, workers: (0..count).map(|_| Worker::default()).collect() }
+    }
+
+    /// Set it to end a running pass.
+    pub fn halt(&self) -> Arc<AtomicBool> {
+        self.halt.clone()
     }
 
     /// For looks of other kinds than a pass's own.
@@ -71,20 +79,16 @@ impl Harvester {
         &mut self.tail
     }
 
-    /// Read what is new, at most a pass's worth. `look` also looks, at that instant, for new, rotated and vanished logs.
-    pub fn pass(&mut self, look: Option<Now>) -> Harvest {
-        match look {
-            Some(now) => self.tail.scan(now),
-            None if self.tail.is_unsettled() => self.tail.scan_on(),
-            None => {}
-        }
+    /// Look for new, rotated and vanished logs, and read what is new, at most a pass's worth.
+    pub fn pass(&mut self, now: Now) -> Harvest {
+        self.tail.scan(now);
         self.read()
     }
 
     /// Read what the last look found, at most a pass's worth.
     pub fn read(&mut self) -> Harvest {
-        let Harvester { tail, counted, workers } = self;
-        let queue = Queue { tail: Mutex::new((tail, 0)), counted };
+        let Harvester { halt, tail, counted, workers } = self;
+        let queue = Queue { halt, tail: Mutex::new((tail, 0)), counted };
         let mut more = workers[0].work(&queue, ALONE_BYTES_MAX);
         if more {
             thread::scope(|scope| {
@@ -120,6 +124,7 @@ impl Harvester {
 
 /// Where workers take their chunks: the tail, and the bytes given out in this pass.
 struct Queue<'a> {
+    halt: &'a AtomicBool,
     tail: Mutex<(&'a mut Tail, u64)>,
     counted: &'a Counted,
 }
@@ -129,7 +134,7 @@ impl Queue<'_> {
     fn take(&self, buffer: &mut Vec<u8>, bytes_max: u64) -> Result<Piece, bool> {
         let mut guard = self.tail.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (tail, given) = &mut *guard;
-        if *given >= bytes_max {
+        if *given >= bytes_max || self.halt.load(Ordering::Relaxed) {
             return Err(true);
         }
         let piece = tail.next_chunk(buffer).ok_or(false)?;

@@ -7,7 +7,7 @@
 //!
 //! Around them: [`harvest`] runs one pass from bytes to counts, [`engine`] holds all state and answers
 //! each event with effects, [`daemon`] waits and performs them; [`resume`] makes an engine of what is on
-//! disk, [`commit`] puts its counts there. [`commands`] are what a user can ask for.
+//! disk, [`commit`] puts its counts there, [`verify`] counts them once more. [`commands`] are what a user can ask for.
 
 pub mod day;
 pub mod quota;
@@ -26,6 +26,7 @@ pub mod resume;
 pub mod summarise;
 pub mod engine;
 pub mod daemon;
+pub mod verify;
 
 pub mod config;
 pub mod cli;

@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     };
     match perform(cli, &terms, &mut std::io::stdout().lock()) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Differs) => ExitCode::FAILURE,
         Ok(Outcome::Over) => ExitCode::from(3),
         Err(failure) => fail(&failure),
     }

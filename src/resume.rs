@@ -62,7 +62,7 @@ fn settle(loaded: Loaded) -> (State, Option<String>) {
 /// Every log that state or footers name, the longest unseen first. A log is known again by its furthest mark,
 /// wherever that is written; it is read on from the state's mark, or from where it began where the state has
 /// none: its first commit was cut short, or the state is lost. What lies between is skipped by the footers.
-fn known_logs(state: &State, footers: &[Footer]) -> Vec<Known> {
+pub(crate) fn known_logs(state: &State, footers: &[Footer]) -> Vec<Known> {
     let mut known: BTreeMap<LogId, (Option<Day>, Known)> = BTreeMap::new();
     let resumes = state.marks.iter().map(|mark| (None, mark, mark.offset));
     let rereads =

@@ -183,7 +183,7 @@ fn the_example_configuration_is_good_and_completions_are_made() {
 
 #[test]
 fn every_command_shows_examples() {
-    for command in ["run", "report", "status", "explain", "ingest", "check-config", "completions"] {
+    for command in ["run", "report", "status", "explain", "ingest", "verify", "check-config", "completions"] {
         let (help, _, code) = run(daycap().args([command, "--help"]));
         assert_eq!(code, 0);
         assert!(help.contains("Examples:") && help.contains(&format!("daycap {command}")), "{help}");

@@ -35,7 +35,7 @@ pub(super) fn fill(file: &File, offset: u64, limit: usize, buffer: &mut Vec<u8>)
 /// holds the part that is. A line longer than `limit` is cut to it; NULs that long are passed over once text follows
 /// them, and the chunk begins with that text. `searched` is how far an over-long line was already searched for its
 /// end, and is kept by the caller from one call to the next.
-pub(super) fn read_file(
+pub fn read_file(
     file: &File,
     start: u64,
     limit: usize,
@@ -110,7 +110,7 @@ fn cut(buffer: &mut Vec<u8>, limit: usize) {
 }
 
 /// Whole lines of what can be read only once and only forwards: a pipe, or what a gz holds.
-pub(super) struct LineStream<R> {
+pub struct LineStream<R> {
     input: R,
     limit: usize,
     /// Content offset of the next chunk's first byte, which is also `carry`'s.
@@ -127,7 +127,7 @@ pub(super) struct LineStream<R> {
 
 impl<R: Read> LineStream<R> {
     /// `input` stands at content offset `start`.
-    pub(super) fn new(input: R, start: u64, limit: usize) -> LineStream<R> {
+    pub fn new(input: R, start: u64, limit: usize) -> LineStream<R> {
         LineStream {
             input,
             limit,
@@ -141,7 +141,7 @@ impl<R: Read> LineStream<R> {
     }
 
     /// The next whole lines; `None` at the end. An error comes after all whole lines before it.
-    pub(super) fn next_chunk(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<Chunk>> {
+    pub fn next_chunk(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<Chunk>> {
         buffer.clear();
         buffer.append(&mut self.carry);
         self.fill(buffer);
@@ -182,7 +182,7 @@ impl<R: Read> LineStream<R> {
     }
 
     /// The last line when it has no LF, with one appended; only once, after the end.
-    pub(super) fn take_unterminated(&mut self, buffer: &mut Vec<u8>) -> Option<Chunk> {
+    pub fn take_unterminated(&mut self, buffer: &mut Vec<u8>) -> Option<Chunk> {
         if !self.is_unterminated() {
             return None;
         }

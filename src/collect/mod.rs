@@ -8,7 +8,7 @@ pub mod rotation;
 pub mod find;
 mod ladder;
 pub mod log;
-mod lines;
+pub mod lines;
 mod packed;
 mod content;
 mod archive;

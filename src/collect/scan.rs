@@ -216,6 +216,11 @@ impl Tail {
 
     fn settle_stranger(&mut self, key: FileKey, found: Found, content: Content) -> io::Result<()> {
         if let Some((id, survey)) = self.recognise(key, &content)? {
+            if survey.windows.first() == Some(&None) {
+                let what = "was cut while its lines were to be read again; what was written since may be taken for \
+                            lines that are counted";
+                self.lose(found.source, &found.path, what);
+            }
             self.go_on(id, found, content, &survey)?;
             self.pending.remove(&key);
             return Ok(());
@@ -260,14 +265,20 @@ impl Tail {
         judged
     }
 
-    /// The log that this very file held when it was last seen, if its content still is that log's.
+    /// The log that this very file held when it was last seen, if its content still is that log's. One that it holds up
+    /// to the mark goes before one that it is too short for.
     fn recognise(&self, key: FileKey, content: &Content) -> io::Result<Option<(LogId, Survey)>> {
+        let mut shorter = None;
         for known in self.past.of_file(key) {
             if let Some(survey) = goes_on(known, content)? {
-                return Ok(Some((known.mark.id, survey)));
+                let is_whole = survey.windows.first().is_none_or(Option::is_some);
+                if is_whole {
+                    return Ok(Some((known.mark.id, survey)));
+                }
+                shorter.get_or_insert((known.mark.id, survey));
             }
         }
-        Ok(None)
+        Ok(shorter)
     }
 
     /// A file that was cut shorter, and may have grown since: up to which line end it still is the log that it was. Where

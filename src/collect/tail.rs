@@ -165,11 +165,6 @@ impl Tail {
         self.is_unsettled
     }
 
-    /// Go on with what the last scan left.
-    pub fn scan_on(&mut self) {
-        self.scan(self.now);
-    }
-
     /// The next whole lines of any log, into `buffer` (emptied first); `None` when all are read to their end.
     pub fn next_chunk(&mut self, buffer: &mut Vec<u8>) -> Option<Piece> {
         buffer.clear();

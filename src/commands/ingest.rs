@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Done, Failure, Outcome, Terms, bare, configured, take_state, tell, zone};
+use super::{Done, Failure, Outcome, Terms, bare, configured, read_only, take_state, tell, zone};
 use crate::cli::Ingest;
-use crate::collect::{Reading, Source, Start};
 use crate::commit;
 use crate::config::Config;
 use crate::day::Now;
@@ -29,32 +28,11 @@ pub fn ingest(asked: Ingest, terms: &Terms) -> Done {
     run.read_to_the_end()
 }
 
-/// The configured sources lend their reading to the logs they match; the rest is read as it says itself.
 fn settle(asked: Ingest, terms: &Terms) -> Result<Config, Failure> {
     let surroundings = (terms.surroundings)();
     let mut config = configured(&asked.place, &surroundings)?.unwrap_or_else(|| bare(&asked.place, &surroundings));
-    let own = Source {
-        name: "ingest".to_owned(),
-        paths: Vec::new(),
-        reading: Reading::unsettled(zone(&asked.tz)?),
-        start: Start::Beginning,
-    };
-    let mut sources: Vec<Source> = config.sources.iter().cloned().chain([own]).collect();
-    let patterns: Vec<Vec<String>> = sources.iter_mut().map(|source| std::mem::take(&mut source.paths)).collect();
-    for log in asked.logs {
-        let of = patterns.iter().position(|patterns| patterns.iter().any(|pattern| matches(pattern, &log)));
-        let index = of.unwrap_or(sources.len() - 1);
-        sources[index].start = Start::Beginning;
-        sources[index].paths.push(log);
-    }
-    sources.retain(|source| !source.paths.is_empty());
-    config.sources = sources;
+    read_only(&mut config, asked.logs, zone(&asked.tz)?);
     Ok(config)
-}
-
-fn matches(pattern: &str, log: &str) -> bool {
-    let absolute = std::path::absolute(log).unwrap_or_else(|_| log.into());
-    globset::Glob::new(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(absolute))
 }
 
 struct Run {
@@ -72,7 +50,7 @@ impl Run {
         let mut looks = 0;
         loop {
             // A look can leave work for the next: a copy is judged once what it copies has been read.
-            let mut harvest = self.resumed.harvester.pass(Some(self.now()));
+            let mut harvest = self.resumed.harvester.pass(self.now());
             harvest.lines.values().for_each(|more| lines.add(more));
             problems.clone_from(&harvest.problems);
             unread = harvest.progress.iter().map(|progress| progress.lag_bytes).sum::<u64>();

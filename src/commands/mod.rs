@@ -6,6 +6,7 @@ mod explain;
 mod report;
 mod run;
 mod status;
+mod verify;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,9 @@ use chrono::{DateTime, Utc};
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command, Completions, Place};
+use crate::collect::{Reading, Source, Start};
 use crate::config::{self, Config, Surroundings};
+use crate::day::Day;
 
 /// Where a configuration is looked for.
 pub const CONFIG_DEFAULT: &str = "/etc/daycap/daycap.toml";
@@ -34,6 +37,8 @@ pub enum Outcome {
     Done,
     /// `status --check`: over the quota, or forecast to go over.
     Over,
+    /// `verify`: the ledger is not what the logs say.
+    Differs,
 }
 
 /// Why a command fails; the sentence is for the user.
@@ -63,6 +68,7 @@ pub fn perform(cli: Cli, terms: &Terms, out: &mut dyn Write) -> Done {
         Command::Status(asked) => status::status(&asked, terms, out),
         Command::Explain(asked) => explain::explain(&asked, out),
         Command::Ingest(asked) => ingest::ingest(asked, terms),
+        Command::Verify(asked) => verify::verify(asked, terms, out),
         Command::CheckConfig(asked) => check_config(&asked.config, terms, out),
         Command::Completions(asked) => completions(&asked, out),
     }
@@ -124,6 +130,32 @@ fn bare(place: &Place, surroundings: &Surroundings) -> Config {
     config
 }
 
+/// Read these logs instead of the configured ones. The configured sources lend their reading to the logs that they
+/// match; the rest is read as it says itself, with time stamps that state no zone in `zone`.
+fn read_only(config: &mut Config, logs: Vec<String>, zone: chrono_tz::Tz) {
+    let own = Source {
+        name: "ingest".to_owned(),
+        paths: Vec::new(),
+        reading: Reading::unsettled(zone),
+        start: Start::Beginning,
+    };
+    let mut sources: Vec<Source> = config.sources.iter().cloned().chain([own]).collect();
+    let patterns: Vec<Vec<String>> = sources.iter_mut().map(|source| std::mem::take(&mut source.paths)).collect();
+    for log in logs {
+        let of = patterns.iter().position(|patterns| patterns.iter().any(|pattern| matches(pattern, &log)));
+        let index = of.unwrap_or(sources.len() - 1);
+        sources[index].start = Start::Beginning;
+        sources[index].paths.push(log);
+    }
+    sources.retain(|source| !source.paths.is_empty());
+    config.sources = sources;
+}
+
+fn matches(pattern: &str, log: &str) -> bool {
+    let absolute = std::path::absolute(log).unwrap_or_else(|_| log.into());
+    globset::Glob::new(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(absolute))
+}
+
 /// Take the state directory for this process.
 fn take_state(dir: &Path) -> Result<crate::state::Lock, Failure> {
     crate::state::lock(dir)?.map_err(Failure::Busy)
@@ -132,6 +164,20 @@ fn take_state(dir: &Path) -> Result<crate::state::Lock, Failure> {
 /// To stderr, for a person.
 fn tell(text: &str) {
     eprintln!("daycap: {text}");
+}
+
+/// The first and the last of the days that `--since` and `--until` name.
+fn since_until(since: Option<&str>, until: Option<&str>) -> Result<(Option<Day>, Option<Day>), String> {
+    let day = |option: &str, text: Option<&str>| -> Result<Option<Day>, String> {
+        text.map(|text| text.parse().map_err(|error| format!("--{option}: {error}"))).transpose()
+    };
+    let (since, until) = (day("since", since)?, day("until", until)?);
+    match (since, until) {
+        (Some(since), Some(until)) if since > until => {
+            Err(format!("--since {since} is after --until {until}; both days are included, the earlier one first"))
+        }
+        days => Ok(days),
+    }
 }
 
 fn zone(name: &str) -> Result<chrono_tz::Tz, Failure> {

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Done, Failure, Terms, bare, configured, expand, print, tell, zone};
+use super::{Done, Failure, Terms, bare, configured, expand, print, since_until, tell, zone};
 use crate::cli::{Format, Report};
 use crate::collect::Reading;
 use crate::count::ledger::Ledger;
@@ -128,15 +128,7 @@ fn span(asked: &Report, zone: Tz, now: DateTime<Utc>) -> Result<Range<Option<Min
             format!("{month}-01").parse().map_err(|_| format!("--month {month:?}: write it as 2026-11"))?;
         return Ok(Some(first.span(zone).start)..Some(first.next_month().span(zone).start));
     }
-    let day = |option: &str, text: &Option<String>| -> Result<Option<Day>, String> {
-        text.as_deref().map(|text| text.parse().map_err(|error| format!("--{option}: {error}"))).transpose()
-    };
-    let (since, until) = (day("since", &asked.since)?, day("until", &asked.until)?);
-    if let (Some(since), Some(until)) = (since, until)
-        && since > until
-    {
-        return Err(format!("--since {since} is after --until {until}; both days are included, the earlier one first"));
-    }
+    let (since, until) = since_until(asked.since.as_deref(), asked.until.as_deref())?;
     Ok(since.map(|day| day.span(zone).start)..until.map(|day| day.span(zone).end))
 }
 

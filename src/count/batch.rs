@@ -109,9 +109,14 @@ pub(super) fn from_ledger_rows(frame: &DataFrame, table: &mut SeriesTable) -> Po
     let packed = minutes(frame)?.into_iter().zip(&distinct.of_row).map(|(minute, of)| pack(minute, ids[*of as usize]));
     let mut columns = vec![UInt64Chunked::from_vec(PACKED.into(), packed.collect()).into_column()];
     for name in [REQUESTS, UNITS, BYTES] {
-        columns.push(frame.column(name)?.u64()?.clone().into_column());
+        let values = frame.column(name)?.u64()?.rechunk().into_owned();
+        // An error where values are missing, as they may be in a damaged file.
+        values.cont_slice()?;
+        columns.push(values.into_column());
     }
-    columns.push(frame.column(DURATION_MS)?.f64()?.clone().into_column());
+    let durations = frame.column(DURATION_MS)?.f64()?.rechunk().into_owned();
+    durations.cont_slice()?;
+    columns.push(durations.into_column());
     let mut sums = DataFrame::new(frame.height(), columns)?;
     sums.rechunk_mut();
     Ok(sums)

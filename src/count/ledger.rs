@@ -105,7 +105,7 @@ struct DayPath {
 /// What was there before a commit.
 enum Old {
     None,
-    File(DayFile),
+    File(Box<(Footer, Tally)>),
     /// It makes no sense, and why; it is kept under this name before another takes its place.
     Unreadable {
         what: String,
@@ -186,6 +186,11 @@ impl Ledger {
         Ok(files)
     }
 
+    /// Where this host's file of a day is, or would be.
+    pub fn file(&self, day: Day) -> PathBuf {
+        self.path(day).file
+    }
+
     /// Forget this host's days before `day`, with what was set aside in them; gives the days forgotten.
     pub fn remove_before(&self, day: Day) -> anyhow::Result<Vec<Day>> {
         let mut removed = Vec::new();
@@ -228,9 +233,7 @@ impl Ledger {
                 unreadable = Some(aside);
             }
             Old::File(file) => {
-                rows =
-                    Tally::of_ledger_rows(&file.rows).with_context(|| format!("cannot use {}", path.file.display()))?;
-                footer = file.footer;
+                (footer, rows) = *file;
                 before = Some(footer.clone());
             }
         }
@@ -258,8 +261,8 @@ impl Ledger {
 
     /// The day's file; one that makes no sense comes with a free name to keep it under.
     fn readable(&self, path: &DayPath) -> anyhow::Result<Old> {
-        match read_day(&path.file, None) {
-            Ok(file) => Ok(Old::File(file)),
+        match read_tally(&path.file) {
+            Ok(file) => Ok(Old::File(Box::new(file))),
             Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(Old::None),
             Err(ReadError::Corrupt(what)) => {
                 let aside =
@@ -326,6 +329,13 @@ pub(super) fn read_day(path: &Path, columns: Option<&[&str]>) -> Result<DayFile,
         let rows = reader.finish().map_err(corrupt)?;
         Ok(DayFile { footer, rows })
     })
+}
+
+/// A day file's footer and rows, as a tally to add to.
+pub(super) fn read_tally(path: &Path) -> Result<(Footer, Tally), ReadError> {
+    let file = read_day(path, None)?;
+    let rows = understood(|| Tally::of_ledger_rows(&file.rows).map_err(corrupt))?;
+    Ok((file.footer, rows))
 }
 
 /// A decoder may panic on damaged bytes; here that is an answer like any other.
@@ -428,7 +438,9 @@ fn file_stem(host: &str) -> String {
 mod tests {
     use super::*;
     use crate::collect::log::Fingerprint;
+    use crate::count::batch;
     use crate::count::sample::{Sample, any_samples, decoded, sample};
+    use polars::prelude::Column;
     use proptest::prelude::*;
 
     const DAY: &str = "2026-11-22";
@@ -610,6 +622,23 @@ mod tests {
             assert!(reasons[0].contains(&aside.display().to_string()), "{reasons:?}");
             assert_eq!(fixture.ledger.files().unwrap().len(), 1);
         }
+    }
+
+    /// Found by the fuzz target `footer`: such a file was added to, which took the whole program down.
+    #[test]
+    fn a_file_whose_rows_lost_their_values_is_set_aside_too() {
+        let fixture = fixture();
+        fixture.commit(&one_request());
+        for column in [batch::REQUESTS, batch::DURATION_MS] {
+            let mut rows = one_request().ledger_rows("web-1");
+            let nothing = Column::full_null(column.into(), 1, rows.column(column).unwrap().dtype());
+            rows.with_column(nothing).unwrap();
+            fs::write(fixture.file(DAY), encode(&mut rows, &fixture.footer()).unwrap()).unwrap();
+            fixture.commit(&one_request());
+            assert_eq!(fixture.requests(DAY), 1);
+            assert_ne!(fixture.footer().completeness, Completeness::Exact);
+        }
+        assert_eq!(fixture.names(DAY), ["web-1.parquet", "web-1.parquet.corrupt-1", "web-1.parquet.corrupt-2"]);
     }
 
     #[test]

@@ -14,8 +14,8 @@ use chrono_tz::Tz;
 
 pub use super::counting::Counting;
 pub use super::group::By;
-use super::ledger::{Completeness, DayFile, Ledger, ReadError, read_day};
-use super::tally::Minutes;
+use super::ledger::{Completeness, DayFile, Footer, Ledger, ReadError, read_day, read_tally};
+use super::tally::{Minutes, Tally};
 use crate::day::{Day, Minute};
 use crate::quota::{Column, Match};
 
@@ -134,6 +134,11 @@ pub fn top_operations(
     Ok(operations)
 }
 
+/// One day file's footer and all its rows, from one read; or why it cannot be understood.
+pub fn day_file(path: &Path) -> anyhow::Result<Result<(Footer, Tally), String>> {
+    answer(path, read_tally(path))
+}
+
 /// The day files that can hold a minute of the span.
 fn files_in(ledger: &Ledger, span: &Range<Option<Minute>>) -> anyhow::Result<Vec<(Day, String, PathBuf)>> {
     let mut files = ledger.files()?;
@@ -189,8 +194,13 @@ fn readers(files: usize) -> usize {
 }
 
 fn read(path: &Path, columns: &[&str]) -> anyhow::Result<Result<DayFile, String>> {
-    match read_day(path, Some(columns)) {
-        Ok(file) => Ok(Ok(file)),
+    answer(path, read_day(path, Some(columns)))
+}
+
+/// What cannot be understood is an answer, what cannot be read an error.
+fn answer<T>(path: &Path, read: Result<T, ReadError>) -> anyhow::Result<Result<T, String>> {
+    match read {
+        Ok(content) => Ok(Ok(content)),
         Err(ReadError::Io(error)) => Err(error).with_context(|| format!("cannot read {}", path.display())),
         Err(error) => Ok(Err(error.to_string())),
     }
@@ -203,7 +213,6 @@ mod tests {
     use super::*;
     use crate::collect::request::Decoded;
     use crate::count::sample::{Sample, any_samples, decoded, minute, push, sample};
-    use crate::count::tally::Tally;
     use proptest::prelude::*;
 
     struct Fixture {

@@ -139,7 +139,7 @@ fn csv(report: &Report) -> String {
 }
 
 /// RFC 4180, but for the line end: LF, which every reader takes and every Unix tool expects.
-fn csv_line(fields: impl Iterator<Item = String>) -> String {
+pub(crate) fn csv_line(fields: impl Iterator<Item = String>) -> String {
     let fields: Vec<_> = fields.map(|field| csv_field(&field)).collect();
     fields.join(",") + "\n"
 }

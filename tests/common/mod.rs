@@ -85,12 +85,12 @@ impl Daemon {
         }
     }
 
-    /// Hear what it says for this long.
+    /// Hear what it says for this long; it can still be waited for.
     pub fn listen(&mut self, span: Duration) {
         let deadline = Instant::now() + span;
         while let Ok(line) = self.words.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             self.note_address(&line);
-            self.said.push(line);
+            self.heard.push_back(line);
         }
     }
 
@@ -125,7 +125,7 @@ impl Daemon {
         let deadline = Instant::now() + DEADLINE;
         while !self.metric(name).is_some_and(&wanted) {
             assert!(Instant::now() < deadline, "{name} is {:?}", self.metric(name));
-            self.listen();
+            self.listen(ASK_AGAIN);
         }
     }
 
@@ -143,14 +143,9 @@ impl Daemon {
             if Instant::now() > deadline {
                 return false;
             }
-            self.listen();
+            self.listen(ASK_AGAIN);
         }
         true
-    }
-
-    /// Wait for it to say something, but not for long.
-    fn listen(&mut self) {
-        self.heard.extend(self.words.recv_timeout(ASK_AGAIN));
     }
 
     /// Wait until it ends by itself, or is ended by somebody else.

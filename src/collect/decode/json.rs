@@ -25,7 +25,7 @@ pub struct JsonLines {
     shapes: Shapes,
     values: Values,
     path: String,
-    /// Whether lines may be read by templates; tests compare both ways.
+    /// Whether lines may be read by templates; tests and fuzzing compare both ways.
     learns: bool,
 }
 
@@ -43,7 +43,6 @@ impl JsonLines {
     }
 
     /// Read every line by the parser.
-    #[cfg(test)]
     pub fn without_templates(reading: &Reading, default_service: &str) -> JsonLines {
         JsonLines { learns: false, ..JsonLines::new(reading, default_service) }
     }

@@ -94,7 +94,7 @@ const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e1
 #[inline(always)]
 pub fn number(bytes: &[u8], at: usize) -> Option<(Scalar<'static>, usize)> {
     let (whole, mut end) = digits(bytes, at, 0)?;
-    let leading_zero = bytes[at] == b'0' && end > at + 1;
+    let leading_zero = bytes.get(at) == Some(&b'0') && end > at + 1;
     // 18 digits fit a u64 with certainty.
     if end == at || leading_zero || end - at > 18 {
         return number_slow(bytes, at);

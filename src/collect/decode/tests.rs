@@ -297,6 +297,17 @@ fn a_value_that_was_long_the_same_may_change() {
     assert_eq!(rows(&decode(&reading(Format::Json), &log)), one_by_one);
 }
 
+/// Found by the fuzz target `json`: the decoder looked at the byte behind the last one.
+#[test]
+fn a_log_may_end_where_a_number_should_begin() {
+    let line = r#"{"time":1795384444918,"pid":7,"method":"GET","url":"/a","status":200}"#;
+    let log = format!("{line}\n{line}\n{line}\n");
+    for end in 0..log.len() {
+        let lines = decode(&reading(Format::Json), &log[..end]).lines;
+        assert_eq!(accounted(&lines), line_count(&log.as_bytes()[..end]), "{:?}", &log[..end]);
+    }
+}
+
 /// A quota that one absurd line overdraws is seen; a sum that wraps is not.
 #[test]
 fn an_absurd_cost_counts_as_the_largest() {
