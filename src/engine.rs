@@ -353,10 +353,10 @@ impl Engine {
 
     fn start_what_is_due(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if let Some(stopping) = self.stopping {
-            return self.stop(stopping, effects);
+            return self.stop(now, stopping, effects);
         }
         if self.changed && !self.committing && now.uptime >= self.commit_after {
-            effects.push(Effect::Commit(Box::new(self.take_commit())));
+            effects.push(Effect::Commit(Box::new(self.take_commit(now.wall))));
         }
         if self.summarising.is_none() && now.uptime >= self.summarise_after {
             self.start_summary(now, effects);
@@ -365,13 +365,13 @@ impl Engine {
     }
 
     /// At the end a failed commit is tried once, not for ever: the failure is the exit code.
-    fn stop(&mut self, stopping: Stopping, effects: &mut Vec<Effect>) {
+    fn stop(&mut self, now: Now, stopping: Stopping, effects: &mut Vec<Effect>) {
         if self.committing {
             return;
         }
         if self.changed && stopping == Stopping::LastCommitDue {
             self.stopping = Some(Stopping::LastCommitTried);
-            effects.push(Effect::Commit(Box::new(self.take_commit())));
+            effects.push(Effect::Commit(Box::new(self.take_commit(now.wall))));
         } else {
             // What changed since the last commit was taken is no count: nothing is read any more.
             let last_was_saved = stopping == Stopping::LastCommitTried && self.commit.failing.is_none();
@@ -379,7 +379,7 @@ impl Engine {
         }
     }
 
-    fn take_commit(&mut self) -> Commit {
+    fn take_commit(&mut self, now: DateTime<Utc>) -> Commit {
         self.changed = false;
         self.committing = true;
         let habits = self.sources.habits();
@@ -397,6 +397,7 @@ impl Engine {
                 habits: habits.clone(),
                 troubles: self.troubles.clone(),
                 held: self.held.clone(),
+                saved: Some(now),
             },
         }
     }

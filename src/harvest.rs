@@ -10,8 +10,9 @@ use hashbrown::HashMap;
 
 use crate::collect::decode::Decoder;
 use crate::collect::log::{LogId, LogMark};
+use crate::collect::loss::Loss;
 use crate::collect::request::{Decoded, Lines, unpack};
-use crate::collect::tail::{Loss, Piece, Problem, SourceProgress, Tail};
+use crate::collect::tail::{Piece, Problem, SourceProgress, Tail};
 use crate::collect::{Chunk, Reading};
 use crate::count::tally::Tally;
 use crate::day::{Day, Minute, Now};
@@ -66,8 +67,10 @@ impl Harvester {
 
     /// Read what is new, at most a pass's worth. `look` also looks, at that instant, for new, rotated and vanished logs.
     pub fn pass(&mut self, look: Option<Now>) -> Harvest {
-        if let Some(now) = look {
-            self.tail.scan(now);
+        match look {
+            Some(now) => self.tail.scan(now),
+            None if self.tail.is_unsettled() => self.tail.scan_on(),
+            None => {}
         }
         let Harvester { tail, counted, workers } = self;
         let queue = Queue { tail: Mutex::new((tail, 0)), counted };
@@ -92,6 +95,7 @@ impl Harvester {
     }
 
     fn gather(&mut self, caught_up: bool) -> Harvest {
+        let caught_up = caught_up && !self.tail.is_unsettled();
         let mut harvest = Harvest { caught_up, marks: self.tail.marks(), ..Harvest::default() };
         for worker in &mut self.workers {
             worker.pour_into(&mut harvest);

@@ -50,7 +50,7 @@ pub fn resume(config: &Arc<Config>, version: &'static str, now: DateTime<Utc>) -
         warnings.push(format!("the count of {day} is a lower bound: {}", reason.what));
         doubts.note_day(day, reason);
     }
-    let tail = Tail::new(config.sources.clone(), known);
+    let tail = Tail::new(config.sources.clone(), known).after(state.saved);
     let harvester = Harvester::new(tail, counted(&footers));
     let engine = Engine::new(config.clone(), version, state, usages, doubts, days);
     Ok(Resumed { engine, harvester, ledger, warnings })

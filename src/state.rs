@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -27,6 +28,9 @@ pub struct State {
     pub unsummarised: BTreeSet<Day>,
     /// By source name: the newest request seen.
     pub last_request: BTreeMap<String, Minute>,
+    /// When this was saved: what happened to logs before, its marks know.
+    #[serde(default)]
+    pub saved: Option<DateTime<Utc>>,
     /// By source name: how long it uses to be silent.
     #[serde(default)]
     pub habits: BTreeMap<String, Habit>,

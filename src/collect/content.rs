@@ -1,20 +1,25 @@
 //! What a file holds, as far as telling logs apart needs it: the content's length, its head, and the windows
-//! before given offsets. A gz counts as what it holds.
+//! before given offsets. A compressed file counts as what it holds.
 //! This file never changes what is known of a log.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::gz;
+use memchr::memrchr;
+
 use super::lines::fill;
 use super::log::{ANCHOR_BYTES_MAX, Fingerprint, HEAD_BYTES_MAX, Stamp};
+use super::packed::Packing;
+
+/// How much is searched at once for the last line's end.
+const SEARCH_BYTES: u64 = 64 << 10;
 
 /// An open file that may hold a log.
 pub(super) struct Content {
     pub(super) file: File,
     pub(super) metadata: Metadata,
-    pub(super) is_gz: bool,
+    pub(super) packing: Option<Packing>,
 }
 
 /// One look at a content.
@@ -28,10 +33,12 @@ pub(super) struct Survey {
 
 impl Content {
     pub(super) fn open(path: &Path) -> io::Result<Content> {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        let is_gz = gz::is_gz(&file)?;
-        Ok(Content { file, metadata, is_gz })
+        Content::of(File::open(path)?)
+    }
+
+    pub(super) fn of(file: File) -> io::Result<Content> {
+        let (metadata, packing) = (file.metadata()?, Packing::of_file(&file)?);
+        Ok(Content { file, metadata, packing })
     }
 
     pub(super) fn stamp(&self) -> Stamp {
@@ -40,13 +47,13 @@ impl Content {
 
     /// The content's first bytes, at most 1 KiB.
     pub(super) fn head(&self) -> io::Result<Vec<u8>> {
-        first_bytes(&self.file, self.is_gz, HEAD_BYTES_MAX)
+        first_bytes(&self.file, self.packing, HEAD_BYTES_MAX)
     }
 
-    /// For a gz this reads all of it; an error of kind [`is_unfinished`] where it is not whole.
+    /// For a compressed file this reads all of it; an error of kind [`is_unfinished`] where it is not whole.
     pub(super) fn survey(&self, ends: &[u64]) -> io::Result<Survey> {
-        if self.is_gz {
-            let (len, windows, end) = gz::survey(&self.file, ends)?;
+        if let Some(packing) = self.packing {
+            let (len, windows, end) = packing.survey(&self.file, ends)?;
             return Ok(Survey { len, windows, end });
         }
         let len = self.file.metadata()?.len();
@@ -57,17 +64,16 @@ impl Content {
     }
 }
 
-/// Whether the error says that a gz is cut short or damaged, rather than that the disk failed.
+/// Whether the error says that a compressed file is cut short or damaged, rather than that the disk failed.
 pub(super) fn is_unfinished(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)
 }
 
-pub(super) fn first_bytes(file: &File, is_gz: bool, limit: usize) -> io::Result<Vec<u8>> {
+pub(super) fn first_bytes(file: &File, packing: Option<Packing>, limit: usize) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
-    if is_gz {
-        gz::decoder(file)?.take(limit as u64).read_to_end(&mut head)?;
-    } else {
-        fill(file, 0, limit, &mut head)?;
+    match packing {
+        Some(packing) => packing.decoder(file)?.take(limit as u64).read_to_end(&mut head).map(drop)?,
+        None => fill(file, 0, limit, &mut head)?,
     }
     Ok(head)
 }
@@ -86,4 +92,35 @@ pub(super) fn window_bytes(file: &File, end: u64) -> io::Result<Option<Vec<u8>>>
         fill(file, start, len, &mut bytes)?;
     }
     Ok((bytes.len() == len).then_some(bytes))
+}
+
+/// Where the last whole line ends that begins before `limit`, and the head and the anchor of what is before it. The last
+/// line of a compressed content is always whole.
+pub(super) fn last_line_end(
+    content: &Content,
+    survey: &Survey,
+    limit: u64,
+) -> io::Result<(u64, Fingerprint, Fingerprint)> {
+    let mut offset = survey.len;
+    if content.packing.is_none() {
+        offset = offset.min(limit);
+        let mut block = Vec::new();
+        while offset > 0 {
+            let start = offset.saturating_sub(SEARCH_BYTES);
+            // At most the search block.
+            fill(&content.file, start, (offset - start) as usize, &mut block)?;
+            if let Some(last) = memrchr(b'\n', &block) {
+                offset = start + last as u64 + 1;
+                break;
+            }
+            offset = start;
+        }
+    }
+    let anchor = match content.packing {
+        Some(_) => survey.end,
+        None => window(&content.file, offset)?.unwrap_or_default(),
+    };
+    let mut head = content.head()?;
+    head.truncate(usize::try_from(offset).unwrap_or(HEAD_BYTES_MAX));
+    Ok((offset, Fingerprint::of(&head), anchor))
 }

@@ -22,7 +22,7 @@ const WILDCARDS: [char; 5] = ['*', '?', '[', '{', '\\'];
 
 /// One path pattern of a source.
 pub(super) struct Pattern {
-    source: usize,
+    pub(super) source: usize,
     text: String,
     /// Where the walk begins: the part before the first wildcard.
     root: PathBuf,
@@ -174,7 +174,7 @@ impl Pattern {
     }
 
     /// Whether this path, or one it may have had before it was rotated, matches.
-    fn is_wanted(&self, path: &Path) -> bool {
+    pub(super) fn is_wanted(&self, path: &Path) -> bool {
         self.accepts(path) || former_paths(path).iter().any(|former| self.accepts(former))
     }
 

@@ -3,17 +3,18 @@
 //! This file never decides which log a file holds.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use memchr::memrchr;
 
+use super::archive::{Archive, open_archive};
 use super::content::{Content, Survey, first_bytes, window_bytes};
 use super::decode::Detection;
-use super::gz;
 use super::lines::{LineStream, fill, read_file};
 use super::log::{ANCHOR_BYTES_MAX, FileKey, Fingerprint, HEAD_BYTES_MAX, LogMark, Stamp};
+use super::packed::{Decoder, Packing};
 use super::tail::Known;
 use super::{Chunk, Format, Reading};
 
@@ -45,18 +46,12 @@ pub(super) struct Log {
     pub(super) seen: bool,
     /// Scans without a change since it was deleted or renamed out of sight.
     pub(super) quiet_scans: u32,
+    /// Deleted, and nobody has written to it for long: what follows its last LF is its last line.
+    pub(super) is_over: bool,
     pub(super) queued: bool,
     pub(super) last_turn: u64,
     /// What keeps it from being read, and the remedy.
     pub(super) trouble: Option<String>,
-}
-
-/// A log that is read out of a gz.
-struct Archive {
-    /// The window that ends with the content.
-    end: Fingerprint,
-    /// Open while it is being read, with the at most 4 KiB before its position.
-    stream: Option<(LineStream<gz::Decoder>, Vec<u8>)>,
 }
 
 pub(super) enum Turn {
@@ -79,7 +74,10 @@ impl Log {
     pub(super) fn new(known: Known, place: Place, content: Content, survey: &Survey) -> Log {
         let file = FileKey::of(&content.metadata);
         let proof = (known.mark.offset, known.mark.anchor);
+        let mut ladder = known.mark.ladder.clone();
+        ladder.cut(known.resume);
         let mark = LogMark {
+            ladder,
             path: place.path.to_string_lossy().into_owned(),
             device: file.device,
             inode: file.inode,
@@ -88,7 +86,7 @@ impl Log {
             ..known.mark
         };
         let stamp = Some(content.stamp());
-        let archive = content.is_gz.then_some(Archive { end: survey.end, stream: None });
+        let archive = content.packing.map(|packing| Archive { packing, end: survey.end, stream: None });
         Log {
             mark,
             proof,
@@ -103,6 +101,7 @@ impl Log {
             searched: 0,
             seen: true,
             quiet_scans: 0,
+            is_over: false,
             queued: false,
             last_turn: 0,
             trouble: None,
@@ -121,6 +120,10 @@ impl Log {
 
     pub(super) fn is_archive(&self) -> bool {
         self.archive.is_some()
+    }
+
+    fn packing(&self) -> Option<Packing> {
+        self.archive.as_ref().map(|archive| archive.packing)
     }
 
     pub(super) fn has_unread(&self) -> bool {
@@ -165,7 +168,7 @@ impl Log {
             self.stamp = None;
         } else if self.mark.offset == 0 {
             // Nothing is read yet, but a copy may already have to be told by the head.
-            self.mark.head = Fingerprint::of(&first_bytes(file, false, HEAD_BYTES_MAX)?);
+            self.mark.head = Fingerprint::of(&first_bytes(file, None, HEAD_BYTES_MAX)?);
         }
         Ok(still_holds)
     }
@@ -175,7 +178,7 @@ impl Log {
         let Some(file) = &self.file else { return Ok(()) };
         let window = match &self.archive {
             _ if self.mark.offset == 0 => None,
-            Some(_) => gz::survey(file, &[self.mark.offset])?.1[0],
+            Some(archive) => archive.packing.survey(file, &[self.mark.offset])?.1[0],
             None => super::content::window(file, self.mark.offset)?,
         };
         self.mark.anchor = window.unwrap_or_default();
@@ -214,16 +217,18 @@ impl Log {
         for _ in 0..TORN_READS_MAX {
             self.len = file.metadata()?.len();
             let Some(before) = self.verified(file)? else { return Ok(Turn::Changed) };
-            let Some(chunk) = read_file(file, self.mark.offset, limit, &mut self.searched, buffer)? else {
-                return Ok(Turn::End);
-            };
-            let is_cut = chunk.end - chunk.start != buffer.len() as u64;
-            let after = if is_cut { window_bytes(file, chunk.end)? } else { Some(joined(&before, buffer)) };
+            let read = read_file(file, self.mark.offset, limit, &mut self.searched, buffer)?;
+            let Some(chunk) = read.or_else(|| self.last_line(limit, buffer)) else { return Ok(Turn::End) };
+            #[cfg(test)]
+            super::torn::interrupt();
+            let is_plain = chunk.start == self.mark.offset && chunk.end - chunk.start == buffer.len() as u64;
+            let after = if is_plain { Some(joined(&before, buffer)) } else { window_bytes(file, chunk.end)? };
             let head = self.head_after(file, &chunk)?;
             if let Some(after) = after
                 && self.is_unchanged(file, &before, &chunk, buffer)?
             {
-                self.advance(&chunk, head, &after);
+                let near = self.len - chunk.end.min(self.len) < limit as u64;
+                self.advance(&chunk, head, &after, is_plain.then_some((&before, &*buffer, near)));
                 return Ok(Turn::Lines(chunk));
             }
         }
@@ -231,10 +236,21 @@ impl Log {
         Ok(Turn::End)
     }
 
+    /// What follows the last LF of a log that nobody writes to any more, ended by an LF of our own.
+    fn last_line(&self, limit: usize, rest: &mut Vec<u8>) -> Option<Chunk> {
+        let start = self.mark.offset;
+        if !self.is_over || rest.is_empty() || self.len <= start {
+            return None;
+        }
+        rest.truncate(limit - 1);
+        rest.push(b'\n');
+        Some(Chunk { start, end: self.len })
+    }
+
     /// The first check: the bytes before the mark, if they are still those that were read.
     fn verified(&self, file: &File) -> io::Result<Option<Vec<u8>>> {
         if self.mark.offset == 0 {
-            let head = first_bytes(file, false, HEAD_BYTES_MAX)?;
+            let head = first_bytes(file, None, HEAD_BYTES_MAX)?;
             return Ok(self.mark.head.begins(&head).then(Vec::new));
         }
         let before = window_bytes(file, self.mark.offset)?;
@@ -247,12 +263,14 @@ impl Log {
         if file.metadata()?.len() < chunk.end {
             return Ok(false);
         }
-        if chunk.start > 0 {
-            return Ok(window_bytes(file, chunk.start)?.as_deref() == Some(before));
+        if self.mark.offset > 0 {
+            return Ok(window_bytes(file, self.mark.offset)?.as_deref() == Some(before));
         }
         // Without the last byte: it may be an LF of our own.
         let len = (buffer.len() - 1).min(ANCHOR_BYTES_MAX);
-        Ok(first_bytes(file, false, len)? == buffer[..len])
+        let mut again = Vec::new();
+        fill(file, chunk.start, len, &mut again)?;
+        Ok(again == buffer[..len])
     }
 
     fn read_archive(&mut self, file: &File, limit: usize, buffer: &mut Vec<u8>) -> io::Result<Turn> {
@@ -262,32 +280,53 @@ impl Log {
         let Some(archive) = &mut self.archive else { return Ok(Turn::End) };
         let (mut stream, before) = match archive.stream.take() {
             Some(open) => open,
-            None => open_archive(file, &self.mark, limit)?,
+            None => open_archive(archive.packing, file, &self.mark, limit)?,
         };
-        let Some(chunk) = stream.next_chunk(buffer)? else { return Ok(Turn::End) };
+        let Some(chunk) = stream.next_chunk(buffer)? else { return self.end_archive(stream, file, buffer) };
         let is_cut = chunk.end - chunk.start != buffer.len() as u64;
+        let is_plain = chunk.start == self.mark.offset && !is_cut;
+        let before = joined(&before, &nuls(chunk.start - self.mark.offset));
         let after = joined(&before, if is_cut { stream.cut_off() } else { buffer });
         let head = self.head_after(file, &chunk)?;
-        self.advance(&chunk, head, &after);
+        self.advance(&chunk, head, &after, is_plain.then_some((&before, &*buffer, false)));
         if let Some(archive) = &mut self.archive {
             archive.stream = Some((stream, after));
         }
         Ok(Turn::Lines(chunk))
     }
 
+    /// Nobody will complete the last line of an archive: it counts without an LF.
+    fn end_archive(&mut self, mut stream: LineStream<Decoder>, file: &File, buffer: &mut Vec<u8>) -> io::Result<Turn> {
+        let (Some(chunk), Some(archive)) = (stream.take_unterminated(buffer), &self.archive) else {
+            return Ok(Turn::End);
+        };
+        let end = archive.end;
+        self.mark.head = self.head_after(file, &chunk)?;
+        self.mark.offset = chunk.end;
+        self.mark.anchor = end;
+        self.mark.ladder.leap(chunk.end, &end);
+        Ok(Turn::Lines(chunk))
+    }
+
     /// The head grows until it is complete, but never past what was read: the rest may yet be taken back.
     fn head_after(&self, file: &File, chunk: &Chunk) -> io::Result<Fingerprint> {
-        if chunk.start >= HEAD_BYTES_MAX as u64 {
+        if self.mark.offset >= HEAD_BYTES_MAX as u64 {
             return Ok(self.mark.head);
         }
         let len = usize::try_from(chunk.end).unwrap_or(HEAD_BYTES_MAX).min(HEAD_BYTES_MAX);
-        Ok(Fingerprint::of(&first_bytes(file, self.is_archive(), len)?))
+        Ok(Fingerprint::of(&first_bytes(file, self.packing(), len)?))
     }
 
-    fn advance(&mut self, chunk: &Chunk, head: Fingerprint, after: &[u8]) {
+    /// `lines` are the chunk's, behind what precedes them, and whether they are near the end; where they are not at hand
+    /// whole, the ladder knows their end only.
+    fn advance(&mut self, chunk: &Chunk, head: Fingerprint, after: &[u8], lines: Option<(&[u8], &[u8], bool)>) {
         self.mark.offset = chunk.end;
         self.mark.head = head;
         self.mark.anchor = Fingerprint::of(after);
+        match lines {
+            Some((before, lines, near)) => self.mark.ladder.climb(before, lines, chunk.start, near),
+            None => self.mark.ladder.leap(chunk.end, &self.mark.anchor),
+        }
         self.len = self.len.max(chunk.end);
         self.searched = 0;
     }
@@ -310,7 +349,7 @@ impl Log {
             return Ok(Detection::Empty);
         }
         let Some(file) = &self.file else { return Ok(Detection::Empty) };
-        let mut lines = first_bytes(file, self.is_archive(), DETECT_BYTES)?;
+        let mut lines = first_bytes(file, self.packing(), DETECT_BYTES)?;
         lines.truncate(line_end(&lines));
         let first = detect(&lines);
         if matches!(first, Detection::Found(_)) || self.is_archive() || self.len <= DETECT_BYTES as u64 {
@@ -334,24 +373,16 @@ impl Log {
     }
 }
 
-/// A stream of the archive's lines from the mark on.
-fn open_archive(file: &File, mark: &LogMark, limit: usize) -> io::Result<(LineStream<gz::Decoder>, Vec<u8>)> {
-    let mut decoder = gz::decoder(file)?;
-    let anchor_len = u64::from(mark.anchor.len);
-    io::copy(&mut decoder.by_ref().take(mark.offset - anchor_len), &mut io::sink())?;
-    let mut before = Vec::new();
-    decoder.by_ref().take(anchor_len).read_to_end(&mut before)?;
-    if Fingerprint::of(&before) != mark.anchor && mark.offset > 0 {
-        return Err(io::Error::other("the archive no longer holds what was read from it"));
-    }
-    Ok((LineStream::new(decoder, mark.offset, limit), before))
-}
-
 /// The last 4 KiB of two runs of bytes that follow each other.
 fn joined(before: &[u8], after: &[u8]) -> Vec<u8> {
     let after = &after[after.len().saturating_sub(ANCHOR_BYTES_MAX)..];
     let wanted = ANCHOR_BYTES_MAX - after.len();
     [&before[before.len().saturating_sub(wanted)..], after].concat()
+}
+
+/// What was passed over, as far as a window needs it.
+fn nuls(count: u64) -> Vec<u8> {
+    vec![0; usize::try_from(count).unwrap_or(ANCHOR_BYTES_MAX).min(ANCHOR_BYTES_MAX)]
 }
 
 fn line_end(bytes: &[u8]) -> usize {

@@ -5,9 +5,10 @@
 use std::io;
 use std::path::Path;
 
-use super::content::{Content, Survey};
+use super::content::{Content, Survey, last_line_end};
 use super::follow::Log;
-use super::log::{Fingerprint, HEAD_BYTES_MAX, LogId, LogMark};
+use super::ladder::Ladder;
+use super::log::{FileKey, Fingerprint, HEAD_BYTES_MAX, LogId, LogMark};
 use super::rotation::{base_name, file_name};
 use super::tail::Known;
 
@@ -16,9 +17,9 @@ pub(super) enum Verdict {
     New,
     /// It holds a log whose own file is gone or was truncated: go on in it, beyond the mark.
     Copy(LogId),
-    /// It holds nothing that this followed log does not hold: leave it, at least until that log's file is gone.
+    /// It holds nothing that this log does not hold, or did: leave it, at least as long as that log stays where it is.
     /// Should it go its own way later, it does so from this mark.
-    Held { by: LogId, common: Option<Common> },
+    Held { by: LogId, common: Common },
     /// It begins as a followed log does, and goes on by itself: a log of its own, from here on.
     Fork(Common),
     /// It, or what it is compared with, is changing: look again at the next scan.
@@ -26,16 +27,26 @@ pub(super) enum Verdict {
 }
 
 /// A line end up to which two logs hold the same.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Common {
     pub(super) offset: u64,
     pub(super) head: Fingerprint,
     pub(super) anchor: Fingerprint,
+    pub(super) ladder: Ladder,
 }
 
 impl Common {
     fn up_to(mark: &LogMark) -> Common {
-        Common { offset: mark.offset, head: mark.head, anchor: mark.anchor }
+        Common { offset: mark.offset, head: mark.head, anchor: mark.anchor, ladder: mark.ladder.clone() }
+    }
+
+    /// The last line end of a content that is part of the log's.
+    fn within(content: &Content, survey: &Survey, mark: &LogMark) -> io::Result<Common> {
+        let (offset, head, anchor) = last_line_end(content, survey, u64::MAX)?;
+        let mut ladder = mark.ladder.clone();
+        ladder.cut(offset);
+        ladder.leap(offset, &anchor);
+        Ok(Common { offset, head, anchor, ladder })
     }
 }
 
@@ -72,9 +83,14 @@ pub(super) fn judge<'a>(
 ) -> io::Result<(Verdict, Survey)> {
     let head = content.head()?;
     let mut prefixes = Prefixes::of(&head);
-    let mut rivals: Vec<Rival> = followed.filter(|log| prefixes.include(&log.mark.head)).map(Rival::Followed).collect();
-    let mut gone: Vec<&Known> =
-        past.filter(|known| known.mark.offset > 0 && prefixes.include(&known.mark.head)).collect();
+    let mut begins_alike = |mark: &LogMark| {
+        let is_begun = head.len() < mark.head.len as usize && is_archive_of(path, mark);
+        is_begun || prefixes.include(&mark.head)
+    };
+    let mut rivals: Vec<Rival> = followed.filter(|log| begins_alike(&log.mark)).map(Rival::Followed).collect();
+    // What this very file held before is no copy of it: that it was cut shorter is told by its ladder.
+    let file = FileKey::of(&content.metadata);
+    let mut gone: Vec<&Known> = past.filter(|known| known.mark.file() != file && begins_alike(&known.mark)).collect();
     gone.sort_by_key(|known| std::cmp::Reverse(known.mark.offset));
     rivals.extend(gone.into_iter().map(Rival::Past));
 
@@ -86,10 +102,14 @@ pub(super) fn judge<'a>(
             return Ok((Verdict::Wait, content.survey(&[])?));
         }
     }
-    let ends: Vec<u64> = rivals.iter().map(Rival::reach).collect();
+    let mut ends: Vec<u64> = rivals.iter().map(Rival::reach).collect();
+    ends.extend(rivals.iter().flat_map(|rival| rival.mark().ladder.offsets()));
     let survey = content.survey(&ends)?;
-    for (index, rival) in rivals.iter_mut().enumerate() {
-        let verdict = compare(path, rival, &survey, survey.windows[index])?;
+    let (windows, mut rungs) = survey.windows.split_at(rivals.len());
+    for (window, rival) in windows.iter().zip(&mut rivals) {
+        let (of_rival, rest) = rungs.split_at(rival.mark().ladder.offsets().count());
+        rungs = rest;
+        let verdict = compare(path, content, rival, &survey, *window, of_rival)?;
         if !matches!(verdict, Verdict::New) {
             return Ok((verdict, survey));
         }
@@ -97,20 +117,34 @@ pub(super) fn judge<'a>(
     Ok((Verdict::New, survey))
 }
 
-/// `window` is the file's, where the rival ends.
-fn compare(path: &Path, rival: &mut Rival, survey: &Survey, window: Option<Fingerprint>) -> io::Result<Verdict> {
+/// `window` is the file's, where the rival ends; `rungs` are its windows where the rival's ladder has rungs.
+fn compare(
+    path: &Path,
+    content: &Content,
+    rival: &mut Rival,
+    survey: &Survey,
+    window: Option<Fingerprint>,
+    rungs: &[Option<Fingerprint>],
+) -> io::Result<Verdict> {
     let common = survey.len.min(rival.reach());
     let is_long = common >= HEAD_BYTES_MAX as u64;
     if !is_long && !is_archive_of(path, rival.mark()) {
         return Ok(Verdict::New);
     }
     match rival {
-        Rival::Past(known) if window == Some(known.mark.anchor) => Ok(Verdict::Copy(known.mark.id)),
-        Rival::Past(_) => Ok(Verdict::New),
+        Rival::Past(known) if known.mark.offset == 0 || window == Some(known.mark.anchor) => {
+            Ok(Verdict::Copy(known.mark.id))
+        }
+        Rival::Past(known) => {
+            // Part of a copy: it was interrupted, or has yet to grow.
+            let is_part = is_archive_of(path, &known.mark) && is_part_of(&known.mark.ladder, rungs, survey.len);
+            let held = || Common::within(content, survey, &known.mark);
+            Ok(if is_part { Verdict::Held { by: known.mark.id, common: held()? } } else { Verdict::New })
+        }
         Rival::Followed(log) if survey.len <= log.len => {
             let is_same = log.window(common)? == Some(survey.end);
-            let whole = (survey.len >= log.mark.offset).then(|| Common::up_to(&log.mark));
-            Ok(if is_same { Verdict::Held { by: log.mark.id, common: whole } } else { Verdict::New })
+            let held = || Common::within(content, survey, &log.mark);
+            Ok(if is_same { Verdict::Held { by: log.mark.id, common: held()? } } else { Verdict::New })
         }
         Rival::Followed(log) => {
             let reach = log.len;
@@ -123,6 +157,12 @@ fn compare(path: &Path, rival: &mut Rival, survey: &Survey, window: Option<Finge
             Ok(if is_settled { Verdict::Fork(Common::up_to(&log.mark)) } else { Verdict::Wait })
         }
     }
+}
+
+/// Whether every rung that a content of this length reaches holds.
+fn is_part_of(ladder: &Ladder, rungs: &[Option<Fingerprint>], len: u64) -> bool {
+    let reached = ladder.offsets().take_while(|offset| *offset <= len).last();
+    reached.is_some() && ladder.foothold(rungs).map(|foothold| foothold.offset) == reached
 }
 
 /// Short contents may be equal by chance (a first line "started"), so below 1 KiB the name must speak for a copy, too:

@@ -7,7 +7,8 @@ use std::io::{self, Read};
 
 use memchr::{memchr, memrchr};
 use rustix::buffer::spare_capacity;
-use rustix::io::{pread, retry_on_intr};
+use rustix::fs::SeekFrom;
+use rustix::io::{Errno, pread, retry_on_intr};
 
 use super::Chunk;
 use super::log::ANCHOR_BYTES_MAX;
@@ -31,8 +32,9 @@ pub(super) fn fill(file: &File, offset: u64, limit: usize, buffer: &mut Vec<u8>)
 }
 
 /// The whole lines of `file` from `start` on, at most `limit` bytes. `None` when no line is complete there; `buffer` then
-/// holds the part that is. A line longer than `limit` is cut to it. `searched` is how far an over-long line was
-/// already searched for its end, and is kept by the caller from one call to the next.
+/// holds the part that is. A line longer than `limit` is cut to it; NULs that long are passed over once text follows
+/// them, and the chunk begins with that text. `searched` is how far an over-long line was already searched for its
+/// end, and is kept by the caller from one call to the next.
 pub(super) fn read_file(
     file: &File,
     start: u64,
@@ -48,12 +50,41 @@ pub(super) fn read_file(
     if buffer.len() < limit {
         return Ok(None);
     }
+    if buffer[0] == 0 {
+        // A hole: its writer did not notice that the log was truncated. Or a preallocated end, which is yet to be written.
+        return match text_behind(file, start)? {
+            Some(text) => read_file(file, text, limit, searched, buffer),
+            None => Ok(None),
+        };
+    }
     let from = (*searched).max(start + limit as u64);
     let end = line_end(file, from, searched)?;
     Ok(end.map(|end| {
         cut(buffer, limit);
         Chunk { start, end }
     }))
+}
+
+/// The offset of the first byte at or after `from` that is not NUL. Holes are not read.
+fn text_behind(file: &File, from: u64) -> io::Result<Option<u64>> {
+    let mut block = Vec::new();
+    let mut offset = from;
+    loop {
+        // A file system that knows no holes calls all of it data.
+        offset = match rustix::fs::seek(file, SeekFrom::Data(offset)) {
+            Ok(data) => data.max(offset),
+            Err(Errno::NXIO) => return Ok(None),
+            Err(_) => offset,
+        };
+        fill(file, offset, SEARCH_BYTES, &mut block)?;
+        if let Some(at) = block.iter().position(|byte| *byte != 0) {
+            return Ok(Some(offset + at as u64));
+        }
+        if block.is_empty() {
+            return Ok(None);
+        }
+        offset += block.len() as u64;
+    }
 }
 
 /// The offset behind the first LF at or after `from`; `searched` moves along.
@@ -113,8 +144,7 @@ impl<R: Read> LineStream<R> {
     pub(super) fn next_chunk(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<Chunk>> {
         buffer.clear();
         buffer.append(&mut self.carry);
-        let wanted = self.limit.saturating_sub(buffer.len());
-        self.read(wanted, buffer);
+        self.fill(buffer);
         let chunk = match memrchr(b'\n', buffer) {
             Some(last) => {
                 self.carry.extend_from_slice(&buffer[last + 1..]);
@@ -135,6 +165,20 @@ impl<R: Read> LineStream<R> {
             self.start = chunk.end;
         }
         Ok(chunk)
+    }
+
+    /// As much as a chunk may hold. NULs that fill one are passed over: what follows them is the line.
+    fn fill(&mut self, buffer: &mut Vec<u8>) {
+        loop {
+            self.read(self.limit.saturating_sub(buffer.len()), buffer);
+            let is_full = buffer.len() >= self.limit;
+            if !is_full || buffer[0] != 0 || memrchr(b'\n', buffer).is_some() {
+                return;
+            }
+            let nuls = buffer.iter().position(|byte| *byte != 0).unwrap_or(buffer.len());
+            self.start += nuls as u64;
+            buffer.drain(..nuls);
+        }
     }
 
     /// The last line when it has no LF, with one appended; only once, after the end.
@@ -227,6 +271,10 @@ mod tests {
                 end += line.len() as u64;
                 let mut line = line.to_vec();
                 if line.len() > limit {
+                    // NULs before an over-long line's text are a hole.
+                    line.drain(..line.iter().take_while(|byte| **byte == 0).count());
+                }
+                if line.len() > limit {
                     cut(&mut line, limit);
                 }
                 (line, end)
@@ -275,7 +323,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_chunk_size_gives_the_same_lines(
-            content in proptest::collection::vec(prop_oneof![2 => Just(b'\n'), 12 => any::<u8>()], 0..400),
+            content in proptest::collection::vec(prop_oneof![2 => Just(b'\n'), 4 => Just(0), 12 => any::<u8>()], 0..400),
             limit in 2usize..64,
         ) {
             let expected = expected(&content, limit);

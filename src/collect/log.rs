@@ -6,10 +6,12 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::time::UNIX_EPOCH;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::Format;
+use super::ladder::Ladder;
 
 /// Enough for two logs with time stamps to differ, little enough to read at every look at a new file.
 pub const HEAD_BYTES_MAX: usize = 1024;
@@ -50,6 +52,11 @@ impl Stamp {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
+    }
+
+    /// Whether the content changed after this instant.
+    pub fn is_newer_than(&self, instant: DateTime<Utc>) -> bool {
+        self.modified.0 > instant.timestamp()
     }
 
     /// Whether only the file's names or rights differ.
@@ -136,6 +143,15 @@ pub struct LogMark {
     pub offset: u64,
     /// The bytes just before `offset`, at most 4 KiB.
     pub anchor: Fingerprint,
+    /// Line ends before `offset`, to know what is left after a truncation.
+    #[serde(default)]
+    pub ladder: Ladder,
+    /// Whether more may be written to it, or is written and not read: should it vanish unseen, lines may be lost.
+    #[serde(default)]
+    pub open: bool,
+    /// Set while an archive of it is waited for: when its content was last known to be whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_since: Option<DateTime<Utc>>,
     pub format: Option<Format>,
 }
 
@@ -199,6 +215,9 @@ mod tests {
             offset: 2,
             begun: 0,
             anchor: Fingerprint::of(b"a\n"),
+            ladder: Ladder::from_offset(0),
+            open: true,
+            missing_since: None,
             format: Some(Format::Json),
         };
         let text = serde_json::to_string(&mark).unwrap();

@@ -6,17 +6,23 @@
 pub mod watch;
 pub mod rotation;
 pub mod find;
+mod ladder;
 pub mod log;
 mod lines;
-mod gz;
+mod packed;
 mod content;
+mod archive;
 mod follow;
 mod judge;
+mod past;
+pub mod loss;
 mod scan;
 pub mod tail;
 pub mod reader;
 pub mod decode;
 pub mod request;
+#[cfg(test)]
+pub(crate) mod torn;
 
 use std::sync::Arc;
 

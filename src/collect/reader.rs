@@ -1,4 +1,4 @@
-//! Reads one log from beginning to end, once: a plain file, a .gz, or standard input become chunks of whole lines.
+//! Reads one log from beginning to end, once: a plain file, a compressed one, or standard input become chunks of whole lines.
 //! This file never follows: what is appended after the end was reached is not looked for.
 
 use std::fs::File;
@@ -6,13 +6,11 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use anyhow::Context;
-use flate2::bufread::MultiGzDecoder;
-
 use super::Chunk;
-use super::gz;
 use super::lines::{LineStream, read_file};
+use super::packed::{Decoder, Packing};
 use super::tail::CHUNK_BYTES;
+use anyhow::Context;
 
 /// The path that means standard input.
 pub const STANDARD_INPUT: &str = "-";
@@ -34,8 +32,8 @@ enum Input {
         searched: u64,
         len: u64,
     },
-    Gz {
-        stream: Box<LineStream<gz::Decoder>>,
+    Packed {
+        stream: Box<LineStream<Decoder>>,
         len: u64,
     },
     Pipe(LineStream<Box<dyn Read + Send>>),
@@ -44,7 +42,7 @@ enum Input {
 }
 
 impl Reader {
-    /// Open a log; [`STANDARD_INPUT`] is standard input. A gz is told by its first bytes, whatever its name.
+    /// Open a log; [`STANDARD_INPUT`] is standard input. A compressed log is told by its first bytes, whatever its name.
     pub fn open(path: &Path) -> anyhow::Result<Reader> {
         if path == Path::new(STANDARD_INPUT) {
             let input = io::stdin().as_fd().try_clone_to_owned().context("cannot read standard input")?;
@@ -70,17 +68,20 @@ impl Reader {
 
     fn of_file(file: File) -> io::Result<Reader> {
         let len = file.metadata()?.len();
-        Ok(Reader::new(if gz::is_gz(&file)? {
-            Input::Gz { stream: Box::new(LineStream::new(gz::decoder(&file)?, 0, CHUNK_BYTES)), len }
-        } else {
-            Input::Plain { file, offset: 0, searched: 0, len }
+        Ok(Reader::new(match Packing::of_file(&file)? {
+            Some(packing) => {
+                Input::Packed { stream: Box::new(LineStream::new(packing.decoder(&file)?, 0, CHUNK_BYTES)), len }
+            }
+            None => Input::Plain { file, offset: 0, searched: 0, len },
         }))
     }
 
     fn of_pipe(file: File) -> io::Result<Reader> {
         let mut input = BufReader::with_capacity(INPUT_BYTES, file);
-        let is_gz = gz::begins(input.fill_buf()?);
-        let input: Box<dyn Read + Send> = if is_gz { Box::new(MultiGzDecoder::new(input)) } else { Box::new(input) };
+        let input: Box<dyn Read + Send> = match Packing::of(input.fill_buf()?) {
+            Some(packing) => Box::new(packing.unpack(input)?),
+            None => Box::new(input),
+        };
         Ok(Reader::new(Input::Pipe(LineStream::new(input, 0, CHUNK_BYTES))))
     }
 
@@ -89,7 +90,7 @@ impl Reader {
     }
 
     /// The next whole lines, into `buffer` (emptied first); `None` at the end. The last line without an LF is given, with
-    /// one appended, where nobody can complete it any more: from standard input and from a gz. In a plain file its writer
+    /// one appended, where nobody can complete it any more: from standard input and from a compressed log. In a plain file its writer
     /// may be in the middle of it: it is left out, and [`Reader::unterminated`] tells. An error comes after the lines
     /// that could be read before it.
     pub fn next_chunk(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<Chunk>> {
@@ -102,9 +103,9 @@ impl Reader {
                 }
                 chunk
             }
-            Input::Gz { stream, .. } => {
+            Input::Packed { stream, .. } => {
                 let chunk = stream.next_chunk(buffer).map_err(damaged)?;
-                self.bytes_read = stream.input().get_ref().get_ref().offset;
+                self.bytes_read = stream.input().input().get_ref().offset;
                 chunk
             }
             Input::Pipe(stream) => {
@@ -133,7 +134,7 @@ impl Reader {
                 buffer.push(b'\n');
                 Some(Chunk { start: *offset, end: file.metadata()?.len() })
             }
-            Input::Gz { stream, .. } => stream.take_unterminated(buffer),
+            Input::Packed { stream, .. } => stream.take_unterminated(buffer),
             Input::Pipe(stream) => stream.take_unterminated(buffer),
             Input::Done => None,
         };
@@ -153,7 +154,7 @@ impl Reader {
     /// How many bytes there are to read, compressed if they are; `None` for a pipe.
     pub fn size_hint(&self) -> Option<u64> {
         match &self.input {
-            Input::Plain { len, .. } | Input::Gz { len, .. } => Some(*len),
+            Input::Plain { len, .. } | Input::Packed { len, .. } => Some(*len),
             Input::Pipe(_) | Input::Done => None,
         }
     }
@@ -169,11 +170,12 @@ fn damaged(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => io::Error::new(
             error.kind(),
-            "the gzip data ends early: it was cut off or is still being written; the lines up to there were read",
+            "the compressed data ends early: it was cut off or is still being written; the lines up to there were read",
         ),
-        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
-            io::Error::new(error.kind(), format!("the gzip data is damaged ({error}); the lines up to there were read"))
-        }
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => io::Error::new(
+            error.kind(),
+            format!("the compressed data is damaged ({error}); the lines up to there were read"),
+        ),
         _ => error,
     }
 }
@@ -249,7 +251,7 @@ mod tests {
         let packed = gz(content.as_bytes());
         let (text, end) = read_bytes(&packed[..packed.len() / 2]);
         assert!(content.starts_with(&text) && text.len() > content.len() / 4);
-        assert!(end.unwrap_err().to_string().starts_with("the gzip data ends early"));
+        assert!(end.unwrap_err().to_string().starts_with("the compressed data ends early"));
     }
 
     #[test]
@@ -259,7 +261,7 @@ mod tests {
         packed[crc] ^= 1;
         let (text, end) = read_bytes(&packed);
         assert_eq!(text, numbered(10));
-        assert!(end.unwrap_err().to_string().starts_with("the gzip data is damaged"));
+        assert!(end.unwrap_err().to_string().starts_with("the compressed data is damaged"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 /// Extensions that a rotation adds last. Other compressions are not read.
-const COMPRESSED: &str = ".gz";
+const COMPRESSED: [&str; 2] = [".gz", ".zst"];
 /// A counter behind a dot has at most this many digits; more are a date.
 const COUNTER_DIGITS_MAX: usize = 4;
 /// YYYYMMDD: the shortest date that rotations write. Fewer digits behind `-` are part of a name (`worker-2`).
@@ -13,7 +13,7 @@ const DATE_DIGITS_MIN: usize = 8;
 /// The names this file may have had before it was rotated, the longest first.
 /// `app.log-2026-11-22.1.gz`: `app.log-2026-11-22.1`, `app.log-2026-11-22`, `app.log`.
 pub(super) fn former_names(name: &str) -> impl Iterator<Item = &str> {
-    let plain = name.strip_suffix(COMPRESSED);
+    let plain = COMPRESSED.iter().find_map(|extension| name.strip_suffix(extension));
     let stem = plain.unwrap_or(name);
     let cuts = stem.char_indices().rev().filter(|(at, mark)| *at > 0 && is_rotation_suffix(*mark, &stem[at + 1..]));
     plain.into_iter().chain(cuts.map(|(at, _)| &stem[..at])).filter(|former| !former.is_empty())
@@ -73,6 +73,7 @@ mod tests {
             "app.log.1",
             "app.log.14.gz",
             "app.log.gz",
+            "app.log.2.zst",
             "app.log-20261122",
             "app.log-20261122.gz",
             "app.log-2026112213",
@@ -89,7 +90,7 @@ mod tests {
 
     #[test]
     fn other_names_are_left_alone() {
-        for name in ["worker-2", "worker-2.log", "v1.2", "app.log.bak", "2026-11-22.log", "x.json", ".1", "app.log.zst"]
+        for name in ["worker-2", "worker-2.log", "v1.2", "app.log.bak", "2026-11-22.log", "x.json", ".1", "app.log.xz"]
         {
             let expected = if name == "v1.2" { "v1" } else { name };
             assert_eq!(base(name), expected, "{name}");

@@ -2,83 +2,28 @@
 //! or are left alone as copies. Known logs are settled first, so that a new file is held against their present state.
 //! This file never gives out lines.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use memchr::memrchr;
+use chrono::{DateTime, TimeDelta, Utc};
 
-use super::content::{Content, Survey, is_unfinished};
+use super::Start;
+use super::content::{Content, Survey, is_unfinished, last_line_end};
 use super::find::{Findings, Found, cannot};
 use super::follow::{Log, Place};
-use super::gz;
 use super::judge::{Common, Verdict, judge};
-use super::lines::fill;
-use super::log::{FileKey, Fingerprint, HEAD_BYTES_MAX, LogId, LogMark, Stamp};
+use super::ladder::Ladder;
+use super::log::{ANCHOR_BYTES_MAX, FileKey, Fingerprint, LogId, LogMark, Stamp};
 use super::rotation::{base_name, default_service, file_name};
 use super::tail::{Known, Problem, Tail};
-use super::{Start, content};
 use crate::day::Now;
 
-/// Logs whose file is gone and whose mark is still kept, to know their archives by; the oldest are forgotten. At a
-/// rotation an hour this is more than a year.
-const PAST_LOGS_MAX: usize = 10_000;
-/// A gz cannot be shorter: header and trailer.
-const GZ_BYTES_MIN: u64 = 18;
-/// How much is searched at once for the last line's end.
-const SEARCH_BYTES: u64 = 64 << 10;
+/// A gz cannot be shorter: header and trailer. Nor does a zst of any line have fewer bytes.
+const PACKED_BYTES_MIN: u64 = 18;
 /// EMFILE on every system this runs on.
 const TOO_MANY_OPEN_FILES: i32 = 24;
-
-/// The logs whose file is gone, from the longest gone to the latest.
-#[derive(Default)]
-pub(super) struct Past {
-    logs: BTreeMap<u64, Known>,
-    ages: HashMap<LogId, u64>,
-    inodes: BTreeSet<(u64, u64)>,
-    next_age: u64,
-}
-
-impl Past {
-    pub(super) fn add(&mut self, known: Known) {
-        let age = self.next_age;
-        self.next_age += 1;
-        self.ages.insert(known.mark.id, age);
-        self.inodes.insert((known.mark.inode, age));
-        self.logs.insert(age, known);
-        if self.logs.len() > PAST_LOGS_MAX
-            && let Some((age, oldest)) = self.logs.pop_first()
-        {
-            self.ages.remove(&oldest.mark.id);
-            self.inodes.remove(&(oldest.mark.inode, age));
-        }
-    }
-
-    fn take(&mut self, id: LogId) -> Option<Known> {
-        let age = self.ages.remove(&id)?;
-        let known = self.logs.remove(&age)?;
-        self.inodes.remove(&(known.mark.inode, age));
-        Some(known)
-    }
-
-    pub(super) fn contains(&self, id: LogId) -> bool {
-        self.ages.contains_key(&id)
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Known> {
-        self.logs.values()
-    }
-
-    /// The generations of this file's content, the furthest read first.
-    fn of_file(&self, file: FileKey) -> Vec<&Known> {
-        let ages = self.inodes.range((file.inode, 0)..=(file.inode, u64::MAX));
-        let mut generations: Vec<_> =
-            ages.filter_map(|(_, age)| self.logs.get(age)).filter(|known| known.mark.file() == file).collect();
-        generations.sort_by_key(|known| std::cmp::Reverse(known.mark.offset));
-        generations
-    }
-}
 
 /// A file that is not read for now.
 pub(super) struct Pending {
@@ -87,15 +32,16 @@ pub(super) struct Pending {
 }
 
 enum Why {
-    /// It holds the same as this followed log.
-    Held { by: LogId, common: Option<Common> },
-    /// A gz that is not whole.
+    /// It holds nothing that this log does not, which was followed then, or was not.
+    Held { by: LogId, followed: bool, common: Common },
+    /// A compressed file that is not whole.
     Unfinished,
 }
 
 impl Tail {
     /// Look at the disk: new, renamed, rotated, truncated and vanished logs.
-    pub fn scan(&mut self, _now: Now) {
+    pub fn scan(&mut self, now: Now) {
+        self.begin_look(now);
         let findings = self.find();
         let mut present = HashSet::new();
         let mut strangers = Vec::new();
@@ -118,6 +64,10 @@ impl Tail {
         // Logs that were known before go first: a copy of one is then held against it, not against its mark alone.
         strangers.sort_by_key(|(key, _)| self.past.of_file(*key).is_empty());
         for (key, found) in strangers {
+            if self.unpacked > self.unpacked_bytes_max {
+                self.is_unsettled = true;
+                break;
+            }
             let (source, path) = (found.source, found.path.to_string_lossy().into_owned());
             if let Err(error) = self.meet(key, found) {
                 self.make_room_after(&error);
@@ -125,6 +75,7 @@ impl Tail {
             }
         }
         self.close_idle();
+        self.settle_missing(now);
         self.is_first_scan = false;
     }
 
@@ -148,6 +99,7 @@ impl Tail {
         }
         log.seen = true;
         log.quiet_scans = 0;
+        log.mark.open = log.has_unread() || is_live(&found.path, &stamp, self.now.wall);
         if log.path != found.path {
             log.path.clone_from(&found.path);
             log.mark.path = found.path.to_string_lossy().into_owned();
@@ -187,6 +139,7 @@ impl Tail {
             let Some(log) = self.followed.get_mut(&id) else { continue };
             let Some(metadata) = log.file.as_ref().and_then(|file| file.metadata().ok()) else {
                 self.retire(id);
+                self.miss(id, "vanished while it was closed");
                 continue;
             };
             let stamp = Stamp::of(&metadata);
@@ -199,7 +152,15 @@ impl Tail {
             log.quiet_scans += 1;
             let is_deleted = std::os::unix::fs::MetadataExt::nlink(&metadata) == 0;
             if is_deleted && !log.queued && log.quiet_scans > self.quiet_scans_max {
+                if log.has_unread() && !log.is_over {
+                    log.is_over = true;
+                    self.enqueue(id);
+                    continue;
+                }
+                // All of it was read, unless it never could be.
+                log.mark.open = log.has_unread();
                 self.retire(id);
+                self.miss(id, "was deleted before its lines could be read");
             }
         }
     }
@@ -207,9 +168,9 @@ impl Tail {
     /// A file that holds no followed log.
     fn meet(&mut self, key: FileKey, found: Found) -> io::Result<()> {
         let stamp = Stamp::of(&found.metadata);
-        let is_gz_begun =
-            stamp.size < GZ_BYTES_MIN && found.path.extension().is_some_and(|extension| extension == "gz");
-        if is_gz_begun || self.is_still_pending(key, stamp, &found) {
+        let is_packed = found.path.extension().is_some_and(|extension| extension == "gz" || extension == "zst");
+        let is_barely_begun = is_packed && stamp.size < PACKED_BYTES_MIN;
+        if is_barely_begun || self.is_still_pending(key, stamp, &found) {
             return Ok(());
         }
         let content = match Content::open(&found.path) {
@@ -220,6 +181,9 @@ impl Tail {
             Err(error) => return Err(error),
         };
         let stamp = content.stamp();
+        if content.packing.is_some() {
+            self.unpacked += stamp.size;
+        }
         match self.settle_stranger(key, found, content) {
             Err(error) if is_unfinished(&error) => {
                 self.pending.insert(key, Pending { stamp, why: Why::Unfinished });
@@ -232,10 +196,11 @@ impl Tail {
     fn is_still_pending(&mut self, key: FileKey, stamp: Stamp, found: &Found) -> bool {
         match self.pending.get(&key) {
             Some(pending) if pending.stamp == stamp => match pending.why {
-                Why::Held { by, .. } => self.followed.contains_key(&by),
+                Why::Held { by, followed: true, .. } => self.followed.contains_key(&by),
+                Why::Held { by, followed: false, .. } => self.past.contains(by),
                 Why::Unfinished => {
-                    let what = "is not a whole gzip file: still being written, or damaged (`gzip -t` tells); \
-                                it is read once it is whole";
+                    let what = "is not a whole compressed file: still being written, or damaged (`gzip -t` or \
+                                `zstd -t` tells); it is read once it is whole";
                     let path = found.path.to_string_lossy().into_owned();
                     self.problems.push(Problem { source: found.source, path, what: what.to_owned() });
                     true
@@ -256,14 +221,17 @@ impl Tail {
         match verdict {
             Verdict::Copy(id) => self.go_on(id, found, content, &survey)?,
             Verdict::Held { by, common } => {
-                self.pending.insert(key, Pending { stamp: content.stamp(), why: Why::Held { by, common } });
+                let followed = self.followed.contains_key(&by);
+                self.pending.insert(key, Pending { stamp: content.stamp(), why: Why::Held { by, followed, common } });
             }
             Verdict::Fork(common) => self.begin(found, content, &survey, Some(common))?,
             Verdict::Wait => {}
             Verdict::New => {
                 let parted = match before {
-                    Some(Pending { why: Why::Held { common, .. }, .. }) => common,
-                    Some(Pending { why: Why::Unfinished, .. }) | None => None,
+                    Some(Pending { why: Why::Held { common, .. }, .. }) => Some(common),
+                    Some(Pending { why: Why::Unfinished, .. }) | None => {
+                        self.what_still_stands(key, &found, &content)?
+                    }
                 };
                 self.begin(found, content, &survey, parted)?;
             }
@@ -279,6 +247,26 @@ impl Tail {
             }
         }
         Ok(None)
+    }
+
+    /// A file that was cut shorter, and may have grown since: up to which line end it still is the log that it was. Where
+    /// that cannot be told to the line, lines that may be new are left out rather than counted twice, and that is said.
+    fn what_still_stands(&mut self, key: FileKey, found: &Found, content: &Content) -> io::Result<Option<Common>> {
+        let mut best: Option<(Common, bool)> = None;
+        for known in self.past.of_file(key) {
+            if let Some((common, is_doubtful)) = still_standing(known, content)?
+                && best.as_ref().is_none_or(|(best, _)| best.offset < common.offset)
+            {
+                best = Some((common, is_doubtful));
+            }
+        }
+        let Some((common, is_doubtful)) = best else { return Ok(None) };
+        if is_doubtful {
+            let what = "was cut so far back that some of what was written since cannot be told from what was counted; \
+                        that is left out";
+            self.lose(found.source, &found.path, what);
+        }
+        Ok(Some(common))
     }
 
     /// Follow a log whose file was gone, in the file that has turned up.
@@ -304,8 +292,11 @@ impl Tail {
         let id = LogId::new(key, &head, |id| self.followed.contains_key(&id) || self.past.contains(id));
         let from = match common {
             Some(common) => common,
-            None if self.starts_at_end(&found) => last_line_end(&content, survey)?,
-            None => Common { offset: 0, head, anchor: Fingerprint::default() },
+            None if self.starts_at_end(&found, key) => {
+                let (offset, head, anchor) = last_line_end(&content, survey, u64::MAX)?;
+                Common { offset, head, anchor, ladder: Ladder::from_offset(offset) }
+            }
+            None => Common { offset: 0, head, anchor: Fingerprint::default(), ladder: Ladder::from_offset(0) },
         };
         let mark = LogMark {
             id,
@@ -317,6 +308,9 @@ impl Tail {
             begun: from.offset,
             offset: from.offset,
             anchor: from.anchor,
+            ladder: from.ladder,
+            open: is_live(&found.path, &content.stamp(), self.now.wall),
+            missing_since: None,
             format: None,
         };
         self.follow(Log::new(Known { resume: mark.offset, mark }, place(found), content, survey));
@@ -324,10 +318,15 @@ impl Tail {
     }
 
     /// `start = "end"` is for logs that were there before daycap. A log that turns up later is read whole, and so is one
-    /// whose earlier generations are known: it took their place while daycap was not running.
-    fn starts_at_end(&self, found: &Found) -> bool {
+    /// whose earlier generations are known, or that was made since daycap last looked: while it was not running.
+    fn starts_at_end(&self, found: &Found, file: FileKey) -> bool {
+        let born = file.born_ns.and_then(|born| i64::try_from(born).ok()).map(DateTime::<Utc>::from_timestamp_nanos);
+        // File systems keep coarse time.
+        let is_later = |(looked, born): (DateTime<Utc>, DateTime<Utc>)| born > looked - TimeDelta::seconds(1);
+        let is_made_since = self.looked_before.zip(born).is_some_and(is_later);
         self.is_first_scan
             && self.sources[found.source].start == Start::End
+            && !is_made_since
             && !self.known_bases.contains(&base_path(&found.path))
     }
 
@@ -342,22 +341,20 @@ impl Tail {
         }
     }
 
-    /// The file was truncated: what was read of it stays known as a past log, and its present content is another,
-    /// read from its first byte.
+    /// The file was truncated, or written over: what was read of it stays known as a past log, and its present content
+    /// is met like a stranger's.
     pub(super) fn begin_again(&mut self, id: LogId) {
         let Some(log) = self.followed.get(&id) else { return };
-        let (source, path) = (log.source, log.path.clone());
-        let content = log.file.as_ref().and_then(|file| {
-            let file = file.try_clone().ok()?;
-            let metadata = file.metadata().ok()?;
-            let is_gz = gz::is_gz(&file).ok()?;
-            Some(Content { file, metadata, is_gz })
-        });
+        let (source, path, key) = (log.source, log.path.clone(), log.mark.file());
+        let content = log.file.as_ref().and_then(|file| Content::of(file.try_clone().ok()?).ok());
+        if let Some(log) = self.followed.get_mut(&id) {
+            log.mark.open |= has_live_name(&log.path);
+        }
         self.retire(id);
+        self.miss(id, "was truncated, and no copy of what it held is there");
         let Some(content) = content else { return };
         let found = Found { source, path, metadata: content.metadata.clone(), rotated: false };
-        let started = content.survey(&[]).and_then(|survey| self.begin(found, content, &survey, None));
-        if let Err(error) = started {
+        if let Err(error) = self.settle_stranger(key, found, content) {
             // The next scan meets the file as a stranger.
             tracing::debug!(%error, "a truncated log could not be read again at once");
         }
@@ -366,8 +363,8 @@ impl Tail {
     /// Let go of a log's file, and keep its mark.
     fn retire(&mut self, id: LogId) {
         let known = self.drop_log(id).map(|log| log.known());
-        // Of a log that was never read there is nothing to know again.
-        if let Some(known) = known.filter(|known| known.mark.offset > 0) {
+        // Of a log that was empty there is nothing to know again.
+        if let Some(known) = known.filter(|known| known.mark.offset > 0 || known.mark.head.len > 0) {
             self.past.add(known);
         }
     }
@@ -415,8 +412,10 @@ fn goes_on(known: &Known, content: &Content) -> io::Result<Option<Survey>> {
     if !mark.head.begins(&content.head()?) {
         return Ok(None);
     }
-    let is_whole_archive = content.is_gz && known.resume == mark.offset && gz::is_length(&content.file, mark.offset)?;
-    if is_whole_archive {
+    if let Some(packing) = content.packing
+        && known.resume == mark.offset
+        && packing.says_length(&content.file, mark.offset)?
+    {
         // Unpacking years of archives only to find nothing new in them would make every start slow.
         return Ok(Some(Survey { len: mark.offset, windows: Vec::new(), end: mark.anchor }));
     }
@@ -429,28 +428,30 @@ fn goes_on(known: &Known, content: &Content) -> io::Result<Option<Survey>> {
     Ok(is_same.then_some(survey))
 }
 
-/// Where the last whole line ends.
-fn last_line_end(content: &Content, survey: &Survey) -> io::Result<Common> {
-    let mut offset = survey.len;
-    if !content.is_gz {
-        let mut block = Vec::new();
-        while offset > 0 {
-            let start = offset.saturating_sub(SEARCH_BYTES);
-            // At most the search block.
-            fill(&content.file, start, (offset - start) as usize, &mut block)?;
-            if let Some(last) = memrchr(b'\n', &block) {
-                offset = start + last as u64 + 1;
-                break;
-            }
-            offset = start;
-        }
+/// The line end up to which a content still is what was read of a log; and whether lines before it may be new.
+fn still_standing(known: &Known, content: &Content) -> io::Result<Option<(Common, bool)>> {
+    let ladder = &known.mark.ladder;
+    let survey = content.survey(&ladder.offsets().collect::<Vec<_>>())?;
+    let Some(foothold) = ladder.foothold(&survey.windows) else { return Ok(None) };
+    // Windows up to 4 KiB reach back to the first byte.
+    if foothold.offset > ANCHOR_BYTES_MAX as u64 && !known.mark.head.begins(&content.head()?) {
+        return Ok(None);
     }
-    let anchor = if content.is_gz { survey.end } else { content::window(&content.file, offset)?.unwrap_or_default() };
-    let mut head = content.head()?;
-    if offset > 0 {
-        head.truncate(usize::try_from(offset).unwrap_or(HEAD_BYTES_MAX));
-    }
-    Ok(Common { offset, head: Fingerprint::of(&head), anchor })
+    let (end, head, anchor) = last_line_end(content, &survey, foothold.doubtful_to.unwrap_or(foothold.offset))?;
+    let mut ladder = ladder.clone();
+    ladder.cut(foothold.offset);
+    ladder.leap(end, &anchor);
+    Ok(Some((Common { offset: end, head, anchor, ladder }, end > foothold.offset)))
+}
+
+/// Whether more may be written to the log: it has the name that its writer knows, and was written to within a day.
+fn is_live(path: &Path, stamp: &Stamp, now: DateTime<Utc>) -> bool {
+    has_live_name(path) && stamp.is_newer_than(now - TimeDelta::days(1))
+}
+
+fn has_live_name(path: &Path) -> bool {
+    let name = file_name(path);
+    base_name(&name) == name
 }
 
 fn place(found: Found) -> Place {

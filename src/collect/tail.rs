@@ -12,8 +12,11 @@ use super::decode::{Detection, detect};
 use super::find::{Pattern, cannot};
 use super::follow::{Log, Turn};
 use super::log::{FileKey, Fingerprint, LogId, LogMark};
-use super::scan::{Past, Pending, base_path};
+use super::loss::{Loss, Missing};
+use super::past::Past;
+use super::scan::{Pending, base_path};
 use super::{Chunk, Format, Reading, Source};
+use crate::day::Now;
 
 /// How much is read at once.
 pub const CHUNK_BYTES: usize = 1 << 20;
@@ -24,6 +27,9 @@ const OPEN_FILES_MAX: usize = 512;
 /// A deleted log is kept open, because its writer may have it open too, until this many scans (about a minute of
 /// them) brought nothing. Until then its disk space is not freed.
 const QUIET_SCANS_MAX: u32 = 60;
+
+/// Compressed bytes unpacked in one scan, to see what they hold: about a second's work. The next scan goes on.
+const UNPACKED_BYTES_MAX: u64 = 64 << 20;
 
 /// A log known from an earlier run. `resume` is where reading goes on; it is below `mark.offset` only
 /// where state was lost and lines are read again to be skipped by their day's mark.
@@ -57,21 +63,6 @@ pub struct Problem {
     pub what: String,
 }
 
-/// Lines that were destroyed before they could be read, or may have been: the days between the two instants are not
-/// counted exactly any more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loss {
-    pub source: usize,
-    /// Where the log was last seen.
-    pub path: String,
-    /// What happened to it, in one sentence without bounds or path.
-    pub what: String,
-    /// When the content was last known to be whole.
-    pub since: DateTime<Utc>,
-    /// When it was found to be gone.
-    pub until: DateTime<Utc>,
-}
-
 /// How far a source's logs are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceProgress {
@@ -94,8 +85,18 @@ pub struct Tail {
     readings: HashMap<(usize, Format), Arc<Reading>>,
     /// Of the last scan.
     pub(super) problems: Vec<Problem>,
+    /// Logs whose archive is waited for.
+    pub(super) missing: BTreeMap<LogId, Missing>,
     /// Since they were last taken.
     pub(super) losses: Vec<Loss>,
+    /// When the present scan is.
+    pub(super) now: Now,
+    /// When the one before was, or the last of the run before.
+    pub(super) looked_before: Option<DateTime<Utc>>,
+    /// Compressed bytes unpacked by the present scan.
+    pub(super) unpacked: u64,
+    /// The last scan left files for the next.
+    pub(super) is_unsettled: bool,
     pub(super) directories: BTreeSet<PathBuf>,
     /// The paths, before any rotation, of the logs that were known at the start.
     pub(super) known_bases: HashSet<PathBuf>,
@@ -105,6 +106,7 @@ pub struct Tail {
     pub(super) opened: usize,
     pub(super) open_files_max: usize,
     pub(super) quiet_scans_max: u32,
+    pub(super) unpacked_bytes_max: u64,
     chunk_bytes: usize,
     detect: fn(&[u8]) -> Detection,
 }
@@ -114,7 +116,8 @@ impl Tail {
         let patterns = Pattern::all(&sources);
         let known_bases = known.iter().map(|known| base_path(Path::new(&known.mark.path))).collect();
         let mut past = Past::default();
-        for known in known {
+        // Of a log that was empty there is nothing to know again.
+        for known in known.into_iter().filter(|known| known.mark.offset > 0 || known.mark.head.len > 0) {
             past.add(known);
         }
         Tail {
@@ -127,7 +130,12 @@ impl Tail {
             queue: VecDeque::new(),
             readings: HashMap::new(),
             problems: Vec::new(),
+            missing: BTreeMap::new(),
             losses: Vec::new(),
+            now: Now::first(DateTime::UNIX_EPOCH),
+            looked_before: None,
+            unpacked: 0,
+            is_unsettled: false,
             directories: BTreeSet::new(),
             known_bases,
             is_first_scan: true,
@@ -135,9 +143,25 @@ impl Tail {
             opened: 0,
             open_files_max: OPEN_FILES_MAX,
             quiet_scans_max: QUIET_SCANS_MAX,
+            unpacked_bytes_max: UNPACKED_BYTES_MAX,
             chunk_bytes: CHUNK_BYTES,
             detect,
         }
+    }
+
+    /// When the run before this one last looked, as far as that is known.
+    pub fn after(self, looked_before: Option<DateTime<Utc>>) -> Tail {
+        Tail { looked_before, ..self }
+    }
+
+    /// Whether the last scan left something for the next, which should follow at once.
+    pub fn is_unsettled(&self) -> bool {
+        self.is_unsettled
+    }
+
+    /// Go on with what the last scan left.
+    pub fn scan_on(&mut self) {
+        self.scan(self.now);
     }
 
     /// The next whole lines of any log, into `buffer` (emptied first); `None` when all are read to their end.
@@ -278,7 +302,9 @@ impl Known {
         if self.resume >= self.mark.offset {
             return self.mark.clone();
         }
-        LogMark { offset: self.resume, anchor: Fingerprint::default(), ..self.mark.clone() }
+        let mut mark = LogMark { offset: self.resume, anchor: Fingerprint::default(), ..self.mark.clone() };
+        mark.ladder.cut(self.resume);
+        mark
     }
 }
 

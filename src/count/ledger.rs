@@ -378,6 +378,9 @@ mod tests {
             begun: 0,
             offset,
             anchor,
+            ladder: Default::default(),
+            open: false,
+            missing_since: None,
             format: None,
         }
     }

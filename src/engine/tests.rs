@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::collect::log::Fingerprint;
+use crate::collect::loss::Loss;
 use crate::collect::request::{Decoded, Series, pack};
-use crate::collect::tail::{Loss, SourceProgress};
+use crate::collect::tail::SourceProgress;
 use crate::config::Surroundings;
 use crate::count::ledger::Written;
 use crate::publish::trouble::Concern;
@@ -80,6 +81,9 @@ fn mark(offset: u64) -> LogMark {
         begun: 0,
         offset,
         anchor: Fingerprint::default(),
+        ladder: Default::default(),
+        open: false,
+        missing_since: None,
         format: None,
     }
 }
