@@ -180,3 +180,58 @@ pub fn label<'a>(series: &'a Series, host: &'a str, column: Column) -> std::borr
         Column::Status => series.status.map(|status| status.to_string()).unwrap_or_default().into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect::{Reading, Start};
+    use crate::quota::{Match, Window};
+
+    fn usage(matching: &[(Column, &str)], now: Minute) -> Usage {
+        let matching = Match(matching.iter().map(|(column, value)| (*column, (*value).to_owned())).collect());
+        let limit = std::num::NonZeroU64::MIN;
+        let quota = Quota { name: "prod".to_owned(), limit, window: Window::Day(chrono_tz::Tz::UTC), matching };
+        Usage::new(quota, Minutes::new(), Top::new(), now)
+    }
+
+    fn series() -> Series {
+        Series {
+            service: "a".into(),
+            key: "k".into(),
+            api: "x".into(),
+            method: "GET".into(),
+            operation: "/".into(),
+            status: None,
+            duration: None,
+        }
+    }
+
+    #[test]
+    fn minutes_are_bounded_by_their_number_and_the_oldest_go() {
+        let now = Minute(30_000_000);
+        let mut usage = usage(&[], now);
+        let series = series();
+        let count = u32::try_from(MINUTES_MAX).expect("fits") + 500;
+        let rows: Vec<_> = (0..count).map(|age| (Minute(now.0 - age), &series, 1, 1)).collect();
+        usage.add(&rows, "app-1", now);
+        assert_eq!(usage.minutes.len(), MINUTES_MAX);
+        assert!(usage.minutes.contains_key(&now) && !usage.minutes.contains_key(&Minute(now.0 - count + 1)));
+        let oldest = usage.minutes.keys().next().expect("some");
+        assert!(*oldest <= history_span(&usage.quota, now).start, "history is missing");
+    }
+
+    #[test]
+    fn a_source_feeds_a_quota_unless_its_configuration_says_otherwise() {
+        let source = |key: Option<&str>| Source {
+            name: "a.log".to_owned(),
+            paths: vec!["a.log".to_owned()],
+            reading: Reading { key: key.map(std::sync::Arc::from), ..Reading::unsettled(chrono_tz::Tz::UTC) },
+            start: Start::Beginning,
+        };
+        let of_prod = usage(&[(Column::Key, "prod"), (Column::Host, "app-1")], Minute(30_000_000));
+        assert!(of_prod.may_be_fed_by(&source(None), "app-1"), "its lines may say so");
+        assert!(of_prod.may_be_fed_by(&source(Some("prod")), "app-1"));
+        assert!(!of_prod.may_be_fed_by(&source(Some("test")), "app-1"));
+        assert!(!of_prod.may_be_fed_by(&source(None), "app-2"));
+    }
+}

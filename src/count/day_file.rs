@@ -269,6 +269,14 @@ pub(super) fn of_a_newer_version(rows: &mut DataFrame) -> Vec<u8> {
     parquet(rows, r#"{"version":3,"more":true}"#.to_owned()).expect("encodes")
 }
 
+/// A file of a lower bound, as daycap 0.1.0 wrote it.
+#[cfg(test)]
+pub(super) fn of_version_1(rows: &mut DataFrame, day: Day) -> Vec<u8> {
+    let completeness = r#"{"kind":"at_least","reasons":["cut"]}"#;
+    let json = format!(r#"{{"version":1,"host":"web-1","day":"{day}","marks":[],"completeness":{completeness}}}"#);
+    parquet(rows, json).expect("encodes")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -355,9 +363,7 @@ mod tests {
 
     #[test]
     fn a_reason_of_version_1_speaks_of_its_whole_day() {
-        let (_dir, path) = unsealed(
-            r#"{"version":1,"host":"web-1","day":"2026-11-22","marks":[],"completeness":{"kind":"at_least","reasons":["cut"]}}"#,
-        );
+        let (_dir, path) = file(&of_version_1(&mut rows(), day()));
         let read = read_day(&path, None).unwrap();
         assert_eq!(read.footer.completeness.reasons(), [Reason::of_day(day(), "cut".to_owned())]);
         assert_eq!((read.footer.requests, read.rows.height()), (None, 3));

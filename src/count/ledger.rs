@@ -568,6 +568,17 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_an_older_version_is_added_to_and_keeps_its_reasons() {
+        let fixture = fixture();
+        let bytes = super::super::day_file::of_version_1(&mut one_request().ledger_rows("web-1"), day(DAY));
+        fs::create_dir_all(fixture.file(DAY).parent().unwrap()).unwrap();
+        fs::write(fixture.file(DAY), bytes).unwrap();
+        fixture.commit(&one_request());
+        assert_eq!((fixture.requests(DAY), fixture.footer().requests), (2, Some(2)));
+        assert_eq!(fixture.footer().completeness.reasons(), [Reason::of_day(day(DAY), "cut".to_owned())]);
+    }
+
+    #[test]
     fn a_commit_that_changes_nothing_writes_nothing() {
         let fixture = fixture();
         let marks = BTreeMap::from([(day(DAY), vec![mark(1, 10)])]);

@@ -285,6 +285,34 @@ fn a_loss_makes_its_days_at_least_at_once_and_in_the_next_commit() {
     assert!(next.at_least.is_empty(), "it is in the footers by now");
 }
 
+/// The window of the 22nd begins at 08:00 UTC in Los Angeles.
+#[test]
+fn a_loss_marks_only_the_windows_that_it_touches() {
+    let quota = |name: &str, zone: &str| format!("[[quota]]\nname = {name:?}\nlimit = 100\ntz = {zone:?}\n");
+    let source = "[[source]]\npath = \"a.log\"\n".to_owned();
+    let mut engine = engine_of(&(source + &quota("here", "UTC") + &quota("west", "America/Los_Angeles")));
+    let Event::Harvested(mut harvest) = harvest_of_loss() else { unreachable!("it is a harvest") };
+    harvest.losses[0].until = at("2026-11-22T03:00:00Z");
+    engine.apply(now_after(0), Event::Harvested(harvest));
+    let quotas = engine.snapshot(now_after(0)).quotas;
+    assert_eq!(quotas.iter().map(|quota| quota.completeness.is_exact()).collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
+fn days_older_than_kept_are_forgotten_once_a_day() {
+    let mut engine = engine_of("[state]\nkeep = \"30d\"\n[[source]]\npath = \"a.log\"\n");
+    let forgotten = |effects: &[Effect]| -> Vec<String> {
+        let day = |effect: &Effect| if let Effect::Forget(day) = effect { Some(day.to_string()) } else { None };
+        effects.iter().filter_map(day).collect()
+    };
+    for (seconds, date) in [(0, "2026-11-20"), (1, "2026-11-21"), (2, "2026-11-22")] {
+        let effects = engine.apply(now_after(seconds), harvest(&format!("{date}T11:00:00Z"), 1, seconds));
+        assert_eq!(forgotten(&effects), [""; 0]);
+    }
+    assert_eq!(forgotten(&engine.apply(now_after(86_400), Event::Tick)), ["2026-10-23"]);
+    assert_eq!(forgotten(&engine.apply(now_after(86_410), Event::Tick)), [""; 0]);
+}
+
 #[test]
 fn a_day_file_that_was_set_aside_is_told_at_once() {
     let mut engine = engine();
