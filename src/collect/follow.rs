@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use memchr::memrchr;
 
@@ -44,8 +45,8 @@ pub(super) struct Log {
     searched: u64,
     /// Found by the present scan under some name.
     pub(super) seen: bool,
-    /// Scans without a change since it was deleted or renamed out of sight.
-    pub(super) quiet_scans: u32,
+    /// How long the process had run when it was first seen unchanged, after it was deleted or renamed out of sight.
+    pub(super) quiet_since: Option<Duration>,
     /// Deleted, and nobody has written to it for long: what follows its last LF is its last line.
     pub(super) is_over: bool,
     pub(super) queued: bool,
@@ -100,7 +101,7 @@ impl Log {
             stamp,
             searched: 0,
             seen: true,
-            quiet_scans: 0,
+            quiet_since: None,
             is_over: false,
             queued: false,
             last_turn: 0,

@@ -90,7 +90,8 @@ pub(super) fn judge<'a>(
     let mut rivals: Vec<Rival> = followed.filter(|log| begins_alike(&log.mark)).map(Rival::Followed).collect();
     // What this very file held before is no copy of it: that it was cut shorter is told by its ladder.
     let file = FileKey::of(&content.metadata);
-    let mut gone: Vec<&Known> = past.filter(|known| known.mark.file() != file && begins_alike(&known.mark)).collect();
+    let mut gone: Vec<&Known> =
+        past.filter(|known| !file.is_after_remount(&known.mark.file()) && begins_alike(&known.mark)).collect();
     gone.sort_by_key(|known| std::cmp::Reverse(known.mark.offset));
     rivals.extend(gone.into_iter().map(Rival::Past));
 

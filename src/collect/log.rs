@@ -34,6 +34,12 @@ impl FileKey {
         let born_ns = born.and_then(|age| u64::try_from(age.as_nanos()).ok());
         FileKey { device: metadata.dev(), inode: metadata.ino(), born_ns }
     }
+
+    /// Whether this may be the same file after a restart: a reboot or a remount can give its device another number.
+    pub fn is_after_remount(&self, before: &FileKey) -> bool {
+        let is_born_alike = self.born_ns == before.born_ns;
+        self.inode == before.inode && is_born_alike && (self.device == before.device || self.born_ns.is_some())
+    }
 }
 
 /// What changes whenever a file's content does. Equal stamps do not prove equal content (a clock tick is

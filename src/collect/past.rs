@@ -53,8 +53,10 @@ impl Past {
     /// The generations of this file's content, the furthest read first.
     pub(super) fn of_file(&self, file: FileKey) -> Vec<&Known> {
         let ages = self.inodes.range((file.inode, 0)..=(file.inode, u64::MAX));
-        let mut generations: Vec<_> =
-            ages.filter_map(|(_, age)| self.logs.get(age)).filter(|known| known.mark.file() == file).collect();
+        let mut generations: Vec<_> = ages
+            .filter_map(|(_, age)| self.logs.get(age))
+            .filter(|known| file.is_after_remount(&known.mark.file()))
+            .collect();
         generations.sort_by_key(|known| std::cmp::Reverse(known.mark.offset));
         generations
     }

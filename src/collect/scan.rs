@@ -98,7 +98,7 @@ impl Tail {
             return false;
         }
         log.seen = true;
-        log.quiet_scans = 0;
+        log.quiet_since = None;
         log.mark.open = log.has_unread() || is_live(&found.path, &stamp, self.now.wall);
         if log.path != found.path {
             log.path.clone_from(&found.path);
@@ -145,13 +145,14 @@ impl Tail {
             let stamp = Stamp::of(&metadata);
             if log.stamp != Some(stamp) {
                 log.stamp = Some(stamp);
-                log.quiet_scans = 0;
+                log.quiet_since = None;
                 self.check(id);
                 continue;
             }
-            log.quiet_scans += 1;
+            let quiet_since = *log.quiet_since.get_or_insert(self.now.uptime);
+            let is_over = self.now.uptime.saturating_sub(quiet_since) >= self.quiet_max;
             let is_deleted = std::os::unix::fs::MetadataExt::nlink(&metadata) == 0;
-            if is_deleted && !log.queued && log.quiet_scans > self.quiet_scans_max {
+            if is_deleted && !log.queued && is_over {
                 if log.has_unread() && !log.is_over {
                     log.is_over = true;
                     self.enqueue(id);

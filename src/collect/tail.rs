@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -24,9 +25,9 @@ pub const CHUNK_BYTES: usize = 1 << 20;
 pub const LINE_BYTES_MAX: usize = CHUNK_BYTES;
 /// Half of what a process may usually have open. Idle logs beyond are closed, and opened again by path when needed.
 const OPEN_FILES_MAX: usize = 512;
-/// A deleted log is kept open, because its writer may have it open too, until this many scans (about a minute of
-/// them) brought nothing. Until then its disk space is not freed.
-const QUIET_SCANS_MAX: u32 = 60;
+/// A deleted log is kept open, because its writer may have it open too, until it was quiet for so long. Until then its
+/// disk space is not freed.
+const QUIET_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// Compressed bytes unpacked in one scan, to see what they hold: about a second's work. The next scan goes on.
 const UNPACKED_BYTES_MAX: u64 = 64 << 20;
@@ -105,7 +106,7 @@ pub struct Tail {
     /// Files opened and not closed again; at least as many as are open.
     pub(super) opened: usize,
     pub(super) open_files_max: usize,
-    pub(super) quiet_scans_max: u32,
+    pub(super) quiet_max: Duration,
     pub(super) unpacked_bytes_max: u64,
     chunk_bytes: usize,
     detect: fn(&[u8]) -> Detection,
@@ -142,7 +143,7 @@ impl Tail {
             turns: 0,
             opened: 0,
             open_files_max: OPEN_FILES_MAX,
-            quiet_scans_max: QUIET_SCANS_MAX,
+            quiet_max: QUIET_MAX,
             unpacked_bytes_max: UNPACKED_BYTES_MAX,
             chunk_bytes: CHUNK_BYTES,
             detect,

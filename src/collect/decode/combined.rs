@@ -9,7 +9,7 @@ use memchr::{memchr, memchr2};
 use super::cache::Cache;
 use super::field::{Field, Unit};
 use super::label::{LabelSet, Labels};
-use super::rows::{Outcome, account, first_line};
+use super::rows::{Outcome, account, beside_nuls, first_line};
 use super::time::Clockwork;
 use super::value::{Measures, Scalar, written_duration};
 use crate::collect::Reading;
@@ -58,13 +58,22 @@ impl CombinedLines {
     fn line(&mut self, line: &[u8]) -> Outcome {
         let Some(entry) = parse(line) else {
             let blank = line.trim_ascii().is_empty();
-            return if blank { Outcome::Skip } else { Outcome::Reject(Reject::Malformed) };
+            return match beside_nuls(line) {
+                Some(text) => self.line(text),
+                None if blank => Outcome::Skip,
+                None => Outcome::Reject(Reject::Malformed),
+            };
         };
         let Some(labels) = self.labels(&entry) else { return Outcome::Skip };
         let minute = match entry.stamp {
             b"" | b"-" => Err(Reject::NoTime),
             stamp => self.clockwork.text(stamp).ok_or(Reject::BadTime),
         };
+        if minute == Err(Reject::BadTime)
+            && let Some(text) = beside_nuls(line)
+        {
+            return self.line(text);
+        }
         let bytes = entry.bytes.iter().try_fold(0u64, |sum, digit| {
             sum.checked_mul(10)?.checked_add(u64::from(digit.checked_sub(b'0').filter(|digit| *digit < 10)?))
         });

@@ -9,13 +9,14 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use super::field::{self, Meaning, Rank};
 use super::label::Labels;
 use super::recall::Recall;
-use super::rows::{Outcome, account, first_line};
+use super::rows::{Outcome, account, beside_nuls, first_line};
 use super::shape::Shapes;
 use super::template::Values;
 use super::time::Clockwork;
 use super::value::{self, Scalar};
 use crate::collect::Reading;
 use crate::collect::request::{Decoded, Reject};
+use crate::collect::tail::LINE_BYTES_MAX;
 
 pub struct JsonLines {
     labels: Labels,
@@ -79,24 +80,35 @@ impl JsonLines {
     #[cold]
     fn unfitted(&mut self, rest: &[u8]) -> (Outcome, usize) {
         let (line, taken) = first_line(rest);
+        (self.by_parser(line, Some(&rest[..taken])), taken)
+    }
+
+    /// `whole` is the line with its line end, where it may be a model for others.
+    fn by_parser(&mut self, bytes: &[u8], whole: Option<&[u8]>) -> Outcome {
         // The standard check is several times faster than the repair.
-        let line = std::str::from_utf8(line).map_or_else(|_| String::from_utf8_lossy(line), Cow::Borrowed);
+        let line = std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         if line.trim_ascii().is_empty() {
-            return (Outcome::Skip, taken);
+            return Outcome::Skip;
         }
-        let Some(found) = parse(&line, &mut self.path) else { return (Outcome::Reject(Reject::Malformed), taken) };
-        // A line that had to be repaired is no model for others.
-        if self.learns && matches!(line, Cow::Borrowed(_)) {
-            self.shapes.consider(&rest[..taken], line.as_bytes());
+        let Some(found) = parse(&line, &mut self.path) else {
+            return match beside_nuls(bytes) {
+                Some(text) => self.by_parser(text, None),
+                None => Outcome::Reject(Reject::Malformed),
+            };
+        };
+        // A line that had to be repaired is no model for others, nor is one that was cut.
+        if let (true, Cow::Borrowed(line), Some(whole)) = (self.learns, &line, whole)
+            && whole.len() < LINE_BYTES_MAX
+        {
+            self.shapes.consider(whole, line.as_bytes());
         }
-        let outcome = match self.labels.resolve(found.iter().map(Found::label)) {
+        match self.labels.resolve(found.iter().map(Found::label)) {
             None => Outcome::Skip,
             Some(labels) => {
                 let measures = found.iter().map(|found| (found.rank, found.scalar()));
                 Outcome::Request(labels, value::measures(measures, &mut self.clockwork))
             }
-        };
-        (outcome, taken)
+        }
     }
 }
 
@@ -133,8 +145,13 @@ fn parse<'a>(line: &'a str, path: &mut String) -> Option<Vec<Found<'a>>> {
     }
     let mut found = Vec::with_capacity(16);
     let mut parser = serde_json::Deserializer::from_str(line);
-    Walk { path, rank: None, found: &mut found }.deserialize(&mut parser).ok()?;
-    parser.end().ok()?;
+    let walked = Walk { path, rank: None, found: &mut found }.deserialize(&mut parser);
+    // Of a line too long to be held whole, what its beginning says is taken.
+    let is_cut = |error: &serde_json::Error| error.is_eof() && line.len() + 1 >= LINE_BYTES_MAX;
+    match walked.and_then(|()| parser.end()) {
+        Err(error) if !is_cut(&error) => return None,
+        Ok(()) | Err(_) => {}
+    }
     found.reverse();
     found.sort_by_key(|found| found.rank);
     Some(found)

@@ -1,5 +1,5 @@
-//! What became of a line, and its place in the columns. Shared by the format families.
-//! This file never looks at a line.
+//! Where a line ends, what became of it, and its place in the columns. Shared by the format families.
+//! This file never reads a line's fields.
 
 use super::label::{LabelSet, Labels};
 use super::value::Measures;
@@ -37,6 +37,14 @@ fn request(set: LabelSet, measures: &Measures, start: u64, labels: &mut Labels, 
     decoded.rows.bytes.push(measures.bytes);
     decoded.rows.duration_ms.push(measures.duration_ms.unwrap_or(0.0));
     decoded.lines.counted += 1;
+}
+
+/// The text of a line with NULs, which no format has: a writer that did not notice that its log was truncated leaves a
+/// hole, a power cut leaves half a line and then one, and the line follows behind. `None` without NULs.
+pub fn beside_nuls(line: &[u8]) -> Option<&[u8]> {
+    let (first, last) = (memchr::memchr(0, line)?, memchr::memrchr(0, line)?);
+    let behind = &line[last + 1..];
+    Some(if behind.trim_ascii().is_empty() { &line[..first] } else { behind })
 }
 
 /// The line at the start of `rest` without its line end, and how many bytes it takes with it.

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::json::JsonLines;
 use super::*;
 use crate::collect::request::{Lines, unpack};
+use crate::collect::tail::LINE_BYTES_MAX;
 
 fn reading(format: Format) -> Reading {
     Reading { format: Some(format), service: None, key: None, api: None, zone: Tz::UTC }
@@ -182,6 +183,30 @@ fn what_cannot_be_counted_is_rejected_with_its_reason() {
     assert_eq!(combined("oops"), "malformed");
     assert_eq!(combined(r#"::1 - - [-] "GET / HTTP/1.1" 200 2"#), "no time");
     assert_eq!(combined(r#"::1 - - [99/Nov/2024:06:21:42 +0000] "GET / HTTP/1.1" 200 2"#), "bad time");
+}
+
+#[test]
+fn a_line_behind_nuls_is_read() {
+    let line = r#"{"ts":"2026-11-22T10:00:00Z","method":"GET","path":"/a","status":200}"#;
+    let read = json(line);
+    assert!(read.contains("GET /a"), "{read}");
+    let access = r#"10.0.0.1 - - [22/Nov/2026:10:00:00 +0000] "GET /a HTTP/1.1" 200 5"#;
+    let nuls = "\0".repeat(5000);
+    for before in [nuls.clone(), format!("{{\"ts\":\"2026-{nuls}"), format!("10.0.0.2 - - [22/Nov{nuls}")] {
+        assert_eq!(json(&format!("{before}{line}")), read);
+        assert_eq!(combined(&format!("{before}{access}")), combined(access));
+    }
+    assert_eq!(json(&nuls), "skipped");
+    assert_eq!(combined(&nuls), "skipped");
+    assert_eq!(json(&format!("{line}{nuls}")), read, "only its LF was lost");
+}
+
+#[test]
+fn the_beginning_of_a_line_too_long_to_hold_is_enough() {
+    let said = r#"{"ts":"2026-11-22T10:00:00Z","method":"GET","path":"/a","status":200,"body":""#;
+    let body = "x".repeat(LINE_BYTES_MAX - said.len() - 1);
+    assert!(json(&format!("{said}{body}")).contains("GET /a"));
+    assert_eq!(json(&format!("{said}{}", &body[1..])), "malformed", "it was not cut, but is broken");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::symlink;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use chrono::TimeDelta;
 use flate2::Compression;
@@ -480,7 +480,7 @@ fn the_unread_rest_of_a_truncated_log_is_read_from_its_copy() {
 #[test]
 fn a_deleted_log_is_read_to_its_end_and_let_go() {
     let mut world = World::new(&["app.log"]);
-    world.tail.quiet_scans_max = 2;
+    world.tail.quiet_max = Duration::ZERO;
     world.write("app.log", 3);
     world.look();
     let mut writer = OpenOptions::new().append(true).open(world.path("app.log")).unwrap();
@@ -517,7 +517,7 @@ fn the_gz_of_a_read_log_adds_nothing() {
     for lines in [2, 300] {
         for restart in [false, true] {
             let mut world = World::new(&["app.log"]);
-            world.tail.quiet_scans_max = 0;
+            world.tail.quiet_max = Duration::ZERO;
             world.write("app.log", lines);
             world.look();
             world.rename("app.log", "app.log.1");
@@ -591,7 +591,7 @@ fn a_gz_beside_the_log_it_was_made_from_adds_nothing() {
     fs::write(world.path("app.log.1.gz"), world.packed("app.log.1")).unwrap();
     world.look();
     world.assert_each_line_once();
-    world.tail.quiet_scans_max = 0;
+    world.tail.quiet_max = Duration::ZERO;
     world.delete("app.log.1");
     world.look();
     world.look();
@@ -978,7 +978,7 @@ fn a_log_that_vanished_while_stopped_is_a_loss() {
 #[test]
 fn a_log_deleted_before_its_eyes_is_no_loss() {
     let mut world = World::new(&["app.log"]);
-    world.tail.quiet_scans_max = 1;
+    world.tail.quiet_max = Duration::ZERO;
     world.now.wall = world.file_time();
     world.write("app.log", 30);
     world.look();
@@ -1022,7 +1022,7 @@ fn the_last_line_of_an_archive_counts_without_an_lf() {
         world.append("app.log.1", last.trim_end());
         world.look();
         assert_eq!(world.read.len(), 3, "its writer may be in the middle of it");
-        world.tail.quiet_scans_max = 0;
+        world.tail.quiet_max = Duration::ZERO;
         if restart {
             world.restart();
         }
@@ -1037,7 +1037,7 @@ fn the_last_line_of_an_archive_counts_without_an_lf() {
 #[test]
 fn the_last_line_of_a_deleted_log_counts_without_an_lf() {
     let mut world = World::new(&["app.log"]);
-    world.tail.quiet_scans_max = 1;
+    world.tail.quiet_max = Duration::ZERO;
     world.write("app.log", 3);
     let last = world.fresh_line();
     world.append("app.log", last.trim_end());
@@ -1056,7 +1056,7 @@ fn a_zst_gives_what_was_not_read_of_its_log() {
     for read in [0, 2, 300] {
         for restart in [false, true] {
             let mut world = World::new(&["app.log"]);
-            world.tail.quiet_scans_max = 0;
+            world.tail.quiet_max = Duration::ZERO;
             world.write("app.log", read);
             world.look();
             world.write("app.log", 200);
@@ -1209,6 +1209,23 @@ fn start_at_the_end_reads_a_log_that_appeared_while_stopped() {
     world.look_finds_each_line_once();
 }
 
+#[test]
+fn a_device_with_another_number_after_a_reboot_holds_the_same_logs() {
+    for lines in [2, 100] {
+        let mut world = World::new(&["app.log"]);
+        world.write("app.log", lines);
+        world.look();
+        let moved = |mark: LogMark| LogMark { device: mark.device + 1, ..mark };
+        let known = world.tail.marks().into_values().map(moved);
+        let known = known.map(|mark| Known { resume: mark.offset, mark }).collect();
+        world.tail = Tail::new(world.sources.clone(), known);
+        world.set_up();
+        world.write("app.log", 2);
+        world.look_finds_each_line_once();
+        assert_eq!(world.losses(), []);
+    }
+}
+
 /// What may happen to a log and its archives without destroying a line.
 #[derive(Clone, Debug)]
 enum Act {
@@ -1304,7 +1321,7 @@ proptest! {
             world.perform(act, &mut begun);
         }
         world.perform(&Act::Write(1), &mut begun);
-        world.tail.quiet_scans_max = 0;
+        world.tail.quiet_max = Duration::ZERO;
         for _ in 0..5 {
             world.look();
         }
