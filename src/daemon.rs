@@ -1,10 +1,10 @@
 //! The shell around the engine: wait, read, apply, perform. The only loop and the only `select!`.
 //! Nothing is decided here; what to do is the engine's answer to each event.
 
+mod cadence;
+mod looker;
 mod server;
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,24 +16,23 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::collect::watch::Watch;
+use crate::collect::watch::{Hints, Watch};
 use crate::commit::{self, Committed};
 use crate::config::Config;
 use crate::count::ledger::Ledger;
 use crate::day::{Day, Now};
 use crate::engine::{Effect, Engine, Event, Severity};
-use crate::harvest::{Harvest, Harvester};
 use crate::publish::deliver::{self, Message, Notifier};
 use crate::publish::snapshot::Snapshot;
 use crate::publish::status;
 use crate::resume::{Resumed, resume};
 use crate::{state, summarise};
+use cadence::Cadence;
+use looker::{Looked, Looker};
 use server::Server;
 
-/// Logs are looked at this often; hints only make it sooner.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// A busy writer's hints are gathered for this long.
-const HINT_REST: Duration = Duration::from_millis(100);
+/// What is due by the clock alone, such as a commit, waits at most this long.
+const TICK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the end waits for deliveries under way.
 const DELIVERY_GRACE: Duration = Duration::from_millis(500);
 
@@ -99,6 +98,8 @@ enum Ending {
 enum Wake {
     /// It is time to read the logs.
     Look,
+    /// Nothing happened for a while.
+    Tick,
     Done(Job),
     Stop,
     Reload,
@@ -106,7 +107,7 @@ enum Wake {
 
 /// Work that has ended, elsewhere than in the loop.
 enum Job {
-    Harvest(Box<Harvester>, Box<Harvest>),
+    Look(Box<Looker>, Box<Looked>),
     Commit(Box<Committed>, Duration),
     Delivery { notifier: String, error: Option<String> },
     Summary(Day, Option<String>),
@@ -119,18 +120,18 @@ struct Session<'a> {
     outside: &'a Outside,
     engine: Engine,
     /// `None` while a pass is running.
-    harvester: Option<Box<Harvester>>,
+    looker: Option<Box<Looker>>,
+    cadence: Cadence,
     ledger: Arc<Ledger>,
     snapshots: watch::Sender<Arc<Snapshot>>,
     jobs: JoinSet<Job>,
     deliveries: usize,
-    watch: Watch,
-    watched: BTreeSet<PathBuf>,
-    hint: Arc<Notify>,
+    hints: Arc<Hints>,
+    /// Told when there is a hint of a new kind.
+    hinted: Arc<Notify>,
     started: Instant,
-    /// When the last pass ended, and whether it left something to read.
-    last_pass: Option<(Instant, bool)>,
-    last_look: Option<Instant>,
+    /// When the engine was last told anything.
+    applied: Instant,
     said_status: bool,
     /// The way out: with the configuration to come back with, or without.
     ending: Option<Option<Arc<Config>>>,
@@ -148,21 +149,21 @@ impl<'a> Session<'a> {
         if let Some(aside) = state::set_bad_aside(&config.state_dir)? {
             tracing::warn!("the bad state is kept as {}", aside.display());
         }
-        let hint = Arc::new(Notify::new());
-        let wake = hint.clone();
+        let (hints, hinted) = (Arc::new(Hints::default()), Arc::new(Notify::new()));
+        let wake = hinted.clone();
+        let watch = Watch::new(hints.clone(), move || wake.notify_one());
         Ok(Session {
             engine,
-            harvester: Some(Box::new(harvester)),
+            looker: Some(Box::new(Looker { harvester, watch })),
+            cadence: Cadence::default(),
             ledger: Arc::new(ledger),
             snapshots,
             jobs: JoinSet::new(),
             deliveries: 0,
-            watch: Watch::new(move || wake.notify_one()),
-            watched: BTreeSet::new(),
-            hint,
+            hints,
+            hinted,
             started: Instant::now(),
-            last_pass: None,
-            last_look: None,
+            applied: Instant::now(),
             said_status: false,
             ending: None,
             ended: None,
@@ -175,10 +176,11 @@ impl<'a> Session<'a> {
         // A long catch-up is work, not start-up: systemd is not kept waiting for it.
         tell_systemd(&[NotifyState::Ready]);
         loop {
-            let may_look = self.harvester.is_some() && self.ending.is_none();
+            let may_look = self.looker.is_some() && self.ending.is_none();
             let wake = tokio::select! {
                 Some(job) = self.jobs.join_next() => Wake::Done(job.context("a job panicked")?),
-                () = time_to_look(self.last_pass, &self.hint), if may_look => Wake::Look,
+                () = time_to_look(&self.cadence, &self.hints, &self.hinted), if may_look => Wake::Look,
+                () = sleep_until(self.applied + TICK_INTERVAL) => Wake::Tick,
                 _ = signals.terminate.recv() => Wake::Stop,
                 _ = signals.interrupt.recv() => Wake::Stop,
                 _ = signals.hangup.recv() => Wake::Reload,
@@ -201,6 +203,7 @@ impl<'a> Session<'a> {
     fn handle(&mut self, wake: Wake) {
         match wake {
             Wake::Look => self.look(),
+            Wake::Tick => self.apply(Event::Tick),
             Wake::Done(job) => self.done(job),
             Wake::Stop => self.leave(None),
             Wake::Reload => match (self.outside.reload)() {
@@ -214,23 +217,19 @@ impl<'a> Session<'a> {
     }
 
     fn look(&mut self) {
-        let Some(mut harvester) = self.harvester.take() else { return };
-        // Reading on needs no look; waking up, by a hint or by the clock, does: only a look finds what is new.
-        let is_waking = self.last_pass.is_none_or(|(_, more)| !more);
-        let is_due = is_waking || self.last_look.is_none_or(|last| last.elapsed() >= LOOK_INTERVAL);
-        let look = is_due.then(|| self.now());
-        if is_due {
-            self.last_look = Some(Instant::now());
-        }
+        let Some(mut looker) = self.looker.take() else { return };
+        let changes = self.hints.take();
+        let scan = self.cadence.is_scan_due(Instant::now(), changes.anything);
+        let now = self.now();
         self.jobs.spawn_blocking(move || {
-            let harvest = Box::new(harvester.pass(look));
-            Job::Harvest(harvester, harvest)
+            let looked = Box::new(looker.pass(&changes.paths, scan, now));
+            Job::Look(looker, looked)
         });
     }
 
     fn done(&mut self, job: Job) {
         match job {
-            Job::Harvest(harvester, harvest) => self.harvested(harvester, harvest),
+            Job::Look(looker, looked) => self.looked(looker, *looked),
             Job::Commit(committed, took) => self.apply(Event::Committed(committed, took)),
             Job::Delivery { notifier, error } => {
                 self.deliveries -= 1;
@@ -244,18 +243,15 @@ impl<'a> Session<'a> {
     }
 
     /// The watchdog is fed here and nowhere else: a daemon that no longer reads is not alive.
-    fn harvested(&mut self, harvester: Box<Harvester>, harvest: Box<Harvest>) {
-        self.harvester = Some(harvester);
-        self.last_pass = Some((Instant::now(), !harvest.caught_up));
-        if harvest.directories != self.watched {
-            self.watched.clone_from(&harvest.directories);
-            if let Some(trouble) = self.watch.watch_dirs(&self.watched) {
-                tracing::warn!("{trouble}");
-            }
+    fn looked(&mut self, looker: Box<Looker>, looked: Looked) {
+        self.looker = Some(looker);
+        let caught_up = looked.harvest.caught_up;
+        self.cadence.passed(looked.pass);
+        if let Some(complaint) = looked.complaint {
+            tracing::warn!("{complaint}");
         }
         tell_systemd(&[NotifyState::Watchdog]);
-        let caught_up = harvest.caught_up;
-        self.apply(Event::Harvested(harvest));
+        self.apply(Event::Harvested(Box::new(looked.harvest)));
         if caught_up && !self.said_status {
             self.say_status();
         }
@@ -285,7 +281,7 @@ impl<'a> Session<'a> {
         }
         let first = self.ending.is_none();
         self.ending = Some(new);
-        if first && self.harvester.is_some() {
+        if first && self.looker.is_some() {
             self.apply(Event::Stop);
         }
     }
@@ -299,6 +295,7 @@ impl<'a> Session<'a> {
     }
 
     fn apply(&mut self, event: Event) {
+        self.applied = Instant::now();
         for effect in self.engine.apply(self.now(), event) {
             self.perform(effect);
         }
@@ -368,12 +365,18 @@ async fn deliver_one(notifier: Notifier, message: Message) -> Job {
     Job::Delivery { notifier: notifier.name, error: delivered.err().map(|error| error.to_string()) }
 }
 
-/// At once after a pass that left something; else when a hint comes, at the latest after [`LOOK_INTERVAL`].
-async fn time_to_look(last_pass: Option<(Instant, bool)>, hint: &Notify) {
-    let Some((ended, false)) = last_pass else { return };
-    sleep_until(ended + HINT_REST).await;
-    // Whether a hint or the interval's end comes first, it is time.
-    let _ = timeout_at(ended + LOOK_INTERVAL, hint.notified()).await;
+/// When the cadence says so; hints make it sooner.
+async fn time_to_look(cadence: &Cadence, hints: &Hints, hinted: &Notify) {
+    let Some(rested) = cadence.rested() else { return };
+    sleep_until(rested).await;
+    loop {
+        let (files, anything) = hints.are_there();
+        let due = if files { rested } else { cadence.scan_at(anything).unwrap_or(rested) };
+        // A hint of another kind may make it sooner.
+        if Instant::now() >= due || timeout_at(due, hinted.notified()).await.is_err() {
+            return;
+        }
+    }
 }
 
 fn tell_systemd(states: &[NotifyState]) {

@@ -2,7 +2,6 @@
 //! [`Harvest`], which the engine applies whole. This file never writes and never reads a clock.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -26,6 +25,9 @@ const ALONE_BYTES_MAX: u64 = 4 << 20;
 const ROWS_BEFORE_TALLY: usize = 1 << 17;
 /// A worker whose interned series pass this number starts afresh, so that memory stays bounded.
 const SERIES_MAX: usize = 1 << 17;
+/// Decoders a worker keeps. One remembers up to about a megabyte of labels, and logs of ten thousand services would
+/// want as many; a new one costs about as much as decoding a hundred lines.
+const DECODERS_MAX: usize = 64;
 
 /// What one pass found. Marks and counts belong together: apply both or neither.
 #[derive(Default)]
@@ -44,7 +46,6 @@ pub struct Harvest {
     pub problems: Vec<Problem>,
     /// Lines that nobody will read any more.
     pub losses: Vec<Loss>,
-    pub directories: BTreeSet<PathBuf>,
     /// Nothing was left to read when the pass ended.
     pub caught_up: bool,
 }
@@ -65,6 +66,11 @@ impl Harvester {
         Harvester { tail, counted, workers: (0..count).map(|_| Worker::default()).collect() }
     }
 
+    /// For looks of other kinds than a pass's own.
+    pub fn tail(&mut self) -> &mut Tail {
+        &mut self.tail
+    }
+
     /// Read what is new, at most a pass's worth. `look` also looks, at that instant, for new, rotated and vanished logs.
     pub fn pass(&mut self, look: Option<Now>) -> Harvest {
         match look {
@@ -72,6 +78,11 @@ impl Harvester {
             None if self.tail.is_unsettled() => self.tail.scan_on(),
             None => {}
         }
+        self.read()
+    }
+
+    /// Read what the last look found, at most a pass's worth.
+    pub fn read(&mut self) -> Harvest {
         let Harvester { tail, counted, workers } = self;
         let queue = Queue { tail: Mutex::new((tail, 0)), counted };
         let mut more = workers[0].work(&queue, ALONE_BYTES_MAX);
@@ -103,7 +114,6 @@ impl Harvester {
         harvest.progress = self.tail.progress();
         harvest.problems = self.tail.problems();
         harvest.losses = self.tail.take_losses();
-        harvest.directories = self.tail.directories().clone();
         harvest
     }
 }
@@ -139,10 +149,16 @@ pub struct Decoders {
 impl Decoders {
     /// Decode a chunk's bytes; the service is for lines that name none.
     pub fn decode(&mut self, reading: &Arc<Reading>, service: &Arc<str>, bytes: &[u8], chunk: &Chunk) {
-        self.decoders
-            .entry((reading.clone(), service.clone()))
-            .or_insert_with(|| Decoder::new(reading, service.clone()))
-            .decode(bytes, chunk, &mut self.decoded);
+        // Where the source names the service, its logs share a decoder.
+        let key = (reading.clone(), reading.service.as_ref().unwrap_or(service).clone());
+        if self.decoders.len() >= DECODERS_MAX && !self.decoders.contains_key(&key) {
+            self.decoders.clear();
+        }
+        self.decoders.entry(key).or_insert_with(|| Decoder::new(reading, service.clone())).decode(
+            bytes,
+            chunk,
+            &mut self.decoded,
+        );
     }
 
     /// Whether there are rows enough for their grouping to be cheap a row.

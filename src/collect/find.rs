@@ -17,7 +17,7 @@ use super::tail::Problem;
 /// How deep `**` reaches: deeper trees are loops or mistakes.
 const DEPTH_MAX: usize = 32;
 /// Directories offered for watching; beyond these the regular scan has to do.
-const DIRECTORIES_MAX: usize = 4096;
+pub(super) const DIRECTORIES_MAX: usize = 4096;
 const WILDCARDS: [char; 5] = ['*', '?', '[', '{', '\\'];
 
 /// One path pattern of a source.

@@ -78,11 +78,11 @@ impl Rival<'_> {
 pub(super) fn judge<'a>(
     path: &Path,
     content: &Content,
+    head: &[u8],
     followed: impl Iterator<Item = &'a mut Log>,
     past: impl Iterator<Item = &'a Known>,
 ) -> io::Result<(Verdict, Survey)> {
-    let head = content.head()?;
-    let mut prefixes = Prefixes::of(&head);
+    let mut prefixes = Prefixes::of(head);
     let mut begins_alike = |mark: &LogMark| {
         let is_begun = head.len() < mark.head.len as usize && is_archive_of(path, mark);
         is_begun || prefixes.include(&mark.head)

@@ -214,7 +214,7 @@ mod tests {
                 Some(Foothold { offset, doubtful_to: None }) => prop_assert_eq!(offset, stands),
                 Some(Foothold { offset, doubtful_to: Some(to) }) => {
                     prop_assert!(offset <= stands && stands < to);
-                    prop_assert!(cut > FOOT, "the foot is told line by line");
+                    prop_assert!(cut >= FOOT, "the foot is told line by line");
                     prop_assert!(cut + TOP <= lines || cut + step < lines, "so is the top");
                 }
             }

@@ -47,6 +47,7 @@ impl Tail {
         }
         self.now = now;
         self.unpacked = 0;
+        self.heads = None;
         self.is_unsettled = false;
     }
 

@@ -13,6 +13,7 @@ use super::Start;
 use super::content::{Content, Survey, is_unfinished, last_line_end};
 use super::find::{Findings, Found, cannot};
 use super::follow::{Log, Place};
+use super::heads::Heads;
 use super::judge::{Common, Verdict, judge};
 use super::ladder::Ladder;
 use super::log::{ANCHOR_BYTES_MAX, FileKey, Fingerprint, LogId, LogMark, Stamp};
@@ -115,12 +116,14 @@ impl Tail {
     }
 
     /// A followed log's file has changed: was it truncated, is there more to read?
-    fn check(&mut self, id: LogId) {
+    pub(super) fn check(&mut self, id: LogId) {
         let Some(log) = self.followed.get_mut(&id) else { return };
         if log.is_archive() {
             // Rewritten or added to: which, is told by comparing it as if it were met for the first time.
             return self.retire(id);
         }
+        self.open_within_bounds(id);
+        let Some(log) = self.followed.get_mut(&id) else { return };
         match log.still_holds() {
             Ok(true) if log.has_unread() => self.enqueue(id),
             Ok(true) => log.trouble = None,
@@ -217,7 +220,7 @@ impl Tail {
             self.pending.remove(&key);
             return Ok(());
         }
-        let (verdict, survey) = judge(&found.path, &content, self.followed.values_mut(), self.past.iter())?;
+        let (verdict, survey) = self.judge(&found.path, &content)?;
         let before = self.pending.remove(&key);
         match verdict {
             Verdict::Copy(id) => self.go_on(id, found, content, &survey)?,
@@ -238,6 +241,23 @@ impl Tail {
             }
         }
         Ok(())
+    }
+
+    fn judge(&mut self, path: &Path, content: &Content) -> io::Result<(Verdict, Survey)> {
+        let known = || self.followed.values().map(|log| &log.mark).chain(self.past.iter().map(|known| &known.mark));
+        let heads = self.heads.get_or_insert_with(|| {
+            let mut heads = Heads::default();
+            known().for_each(|mark| heads.add(mark));
+            heads
+        });
+        let head = content.head()?;
+        let alike = heads.alike(path, &head);
+        // Out of the map and back, so that each can be looked at.
+        let mut followed: Vec<Log> = alike.iter().filter_map(|id| self.followed.remove(id)).collect();
+        let past = alike.iter().filter_map(|id| self.past.get(*id));
+        let judged = judge(path, content, &head, followed.iter_mut(), past);
+        self.followed.extend(followed.into_iter().map(|log| (log.mark.id, log)));
+        judged
     }
 
     /// The log that this very file held when it was last seen, if its content still is that log's.
@@ -335,6 +355,9 @@ impl Tail {
         let id = log.mark.id;
         let has_unread = log.has_unread();
         self.files.insert(log.mark.file(), id);
+        if let Some(heads) = &mut self.heads {
+            heads.add(&log.mark);
+        }
         self.followed.insert(id, log);
         self.note_opened();
         if has_unread {
@@ -352,6 +375,8 @@ impl Tail {
             log.mark.open |= has_live_name(&log.path);
         }
         self.retire(id);
+        // This can be long after the scan that made it.
+        self.heads = None;
         self.miss(id, "was truncated, and no copy of what it held is there");
         let Some(content) = content else { return };
         let found = Found { source, path, metadata: content.metadata.clone(), rotated: false };
@@ -376,7 +401,7 @@ impl Tail {
         Some(log)
     }
 
-    fn make_room_after(&mut self, error: &io::Error) {
+    pub(super) fn make_room_after(&mut self, error: &io::Error) {
         if error.raw_os_error() == Some(TOO_MANY_OPEN_FILES) {
             self.open_files_max = (self.open_files_max / 2).max(1);
             self.close_idle();

@@ -12,6 +12,8 @@ use chrono::{DateTime, Utc};
 use super::decode::{Detection, detect};
 use super::find::{Pattern, cannot};
 use super::follow::{Log, Turn};
+use super::heads::Heads;
+use super::hints::half_of_open_files;
 use super::log::{FileKey, Fingerprint, LogId, LogMark};
 use super::loss::{Loss, Missing};
 use super::past::Past;
@@ -23,7 +25,7 @@ use crate::day::Now;
 pub const CHUNK_BYTES: usize = 1 << 20;
 /// A line longer than this counts once, but only its first bytes are decoded.
 pub const LINE_BYTES_MAX: usize = CHUNK_BYTES;
-/// Half of what a process may usually have open. Idle logs beyond are closed, and opened again by path when needed.
+/// Half of what a process may usually have open; where it may have fewer, half of those. Idle logs beyond are closed, and opened again by path when needed.
 const OPEN_FILES_MAX: usize = 512;
 /// A deleted log is kept open, because its writer may have it open too, until it was quiet for so long. Until then its
 /// disk space is not freed.
@@ -81,6 +83,8 @@ pub struct Tail {
     /// Logs that no file is known to hold any more, or not yet in this run.
     pub(super) past: Past,
     pub(super) pending: HashMap<FileKey, Pending>,
+    /// Of all known logs; made when the present scan first needs it.
+    pub(super) heads: Option<Heads>,
     /// Logs with something to read; each at most once.
     queue: VecDeque<LogId>,
     readings: HashMap<(usize, Format), Arc<Reading>>,
@@ -128,6 +132,7 @@ impl Tail {
             files: HashMap::new(),
             past,
             pending: HashMap::new(),
+            heads: None,
             queue: VecDeque::new(),
             readings: HashMap::new(),
             problems: Vec::new(),
@@ -142,7 +147,7 @@ impl Tail {
             is_first_scan: true,
             turns: 0,
             opened: 0,
-            open_files_max: OPEN_FILES_MAX,
+            open_files_max: OPEN_FILES_MAX.min(half_of_open_files()),
             quiet_max: QUIET_MAX,
             unpacked_bytes_max: UNPACKED_BYTES_MAX,
             chunk_bytes: CHUNK_BYTES,

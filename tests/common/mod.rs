@@ -73,6 +73,15 @@ impl Daemon {
         }
     }
 
+    /// Hear what it says for this long.
+    pub fn listen(&mut self, span: Duration) {
+        let deadline = Instant::now() + span;
+        while let Ok(line) = self.words.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            self.note_address(&line);
+            self.said.push(line);
+        }
+    }
+
     fn note_address(&mut self, line: &str) {
         if let Some((_, after)) = line.split_once("metrics at http://") {
             self.address = after.split('/').next().map(str::to_owned);

@@ -1238,6 +1238,8 @@ enum Act {
     Gzip(usize),
     Scan,
     Look,
+    /// Only at the files that a hint names.
+    LookAt(usize),
     Restart,
 }
 
@@ -1251,6 +1253,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => (1usize..4).prop_map(Act::Gzip),
         1 => Just(Act::Scan),
         4 => Just(Act::Look),
+        2 => (1usize..4).prop_map(Act::LookAt),
         2 => Just(Act::Restart),
     ]
 }
@@ -1299,6 +1302,11 @@ impl World {
             Act::Gzip(number) if self.exists(&format!("app.log.{number}")) => self.gzip(&format!("app.log.{number}")),
             Act::Scan => self.tail.scan(self.now),
             Act::Look => self.look(),
+            Act::LookAt(count) => {
+                let names = ["app.log", "app.log.1", "app.log.2.gz"];
+                self.tail.look_at(&names[..*count].iter().map(|name| self.path(name)).collect(), self.now);
+                self.drain();
+            }
             Act::Restart => self.restart(),
             Act::BeginLine | Act::Rename | Act::CopyTruncate | Act::WriteToRotated | Act::Gzip(_) => {}
         }
