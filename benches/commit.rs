@@ -72,7 +72,7 @@ fn year(criterion: &mut Criterion) {
     for by in by {
         let name: Vec<String> = by.iter().map(By::to_string).collect();
         let query = Query { span: None..None, by, matching: Match::default(), zone: chrono_tz::America::Los_Angeles };
-        let ask = || report(&ledger, &query, &mut |_, _| {}).expect("a report");
+        let ask = || report(&ledger, &query, &[], &mut |_, _| {}).expect("a report");
         group.bench_function(format!("report by {}", name.join(",")), |bencher| bencher.iter(ask));
     }
     let all = Minute(0)..Minute(u32::MAX);

@@ -67,8 +67,11 @@ fn into_ledger(log: &Path, state: &tempfile::TempDir) -> u64 {
     let requests = tally.rows().iter().map(|(_, _, requests, _)| requests).sum();
     let marks = tally.days().into_iter().map(|day| (day, marks.clone())).collect();
     let folder: PathBuf = state.path().to_owned();
-    let done =
-        commit::perform(Commit { tally, marks, state: State::default() }, &Ledger::new(&folder, "host"), &folder);
+    let done = commit::perform(
+        Commit { tally, marks, at_least: std::collections::BTreeMap::new(), state: State::default() },
+        &Ledger::new(&folder, "host"),
+        &folder,
+    );
     assert!(done.error.is_none(), "{:?}", done.error);
     requests
 }

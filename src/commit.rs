@@ -1,11 +1,12 @@
 //! Counts and marks become durable: first each changed day's file, then `state.json`. A crash between any
 //! two steps neither loses nor doubles a line, since each day file says itself which lines it holds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::collect::log::LogMark;
-use crate::count::ledger::Ledger;
+use crate::count::ledger::{self, Ledger, Written};
+use crate::count::query::Incomplete;
 use crate::count::tally::Tally;
 use crate::day::Day;
 use crate::state::{self, State};
@@ -15,6 +16,8 @@ pub struct Commit {
     pub tally: Tally,
     /// For each changed day, the marks of the logs that gave it lines.
     pub marks: BTreeMap<Day, Vec<LogMark>>,
+    /// Days of which lines may be missing, and which do not say so yet.
+    pub at_least: Incomplete,
     pub state: State,
 }
 
@@ -22,22 +25,28 @@ pub struct Commit {
 pub struct Committed {
     /// What could not be written; it belongs back into the next commit.
     pub left: Commit,
+    /// The days whose files are in place.
+    pub written: BTreeMap<Day, Written>,
     /// The first failure. `None`: everything is on disk, the state too.
     pub error: Option<String>,
 }
 
 /// Write it. Days written before a failure stay written, and are not given back.
 pub fn perform(mut commit: Commit, ledger: &Ledger, state_dir: &Path) -> Committed {
-    let done = ledger.commit(&commit.tally, &commit.marks, &BTreeMap::new());
-    let written: BTreeSet<Day> = done.written.into_iter().collect();
-    commit.tally.take_days(&written);
+    let ledger::Committed { written, failed } = ledger.commit(&commit.tally, &commit.marks, &commit.at_least);
+    commit.tally.take_days(&written.keys().copied().collect());
     // A day can be written and yet not known to be durable: its marks come again, so that it is synced.
-    let failed = done.failed.as_ref().map(|(day, _)| *day);
-    commit.marks.retain(|day, _| !written.contains(day) || failed == Some(*day));
-    let error = match done.failed {
+    let doubtful = failed.as_ref().map(|(day, _)| *day);
+    let is_left = |day: &Day| !written.contains_key(day) || doubtful == Some(*day);
+    commit.marks.retain(|day, _| is_left(day));
+    commit.at_least.retain(|day, _| is_left(day));
+    for (day, written) in &written {
+        commit.state.held.note(*day, ledger.host(), written.requests);
+    }
+    let error = match failed {
         Some((day, error)) => Some(format!("cannot write the ledger's day {day}: {error:#}")),
         // The state's marks cover every day, so it is written only after all of them.
         None => state::save(state_dir, &commit.state).err().map(|error| format!("cannot save the state: {error:#}")),
     };
-    Committed { left: commit, error }
+    Committed { left: commit, written, error }
 }

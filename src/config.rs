@@ -1,6 +1,7 @@
 //! The TOML file becomes a [`Config`] that cannot be wrong; every error names the key, the value and
 //! the remedy. This file never opens anything and never reads the environment: [`Surroundings`] tells it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use crate::collect::{Format, Reading, Source, Start};
 use crate::day;
 use crate::publish::deliver::{Kind, Notifier};
 use crate::quota::{Column, Match, Quota, Window};
+use crate::silence::StaleAfter;
 
 /// What `daycap run` needs to know.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +28,8 @@ pub struct Config {
     /// Where `/metrics` and the API are served.
     pub listen: SocketAddr,
     pub sources: Vec<Source>,
+    /// By source name, where it is configured: when silence is news.
+    pub stale_after: BTreeMap<String, StaleAfter>,
     pub quotas: Vec<Quota>,
     pub notifiers: Vec<Notifier>,
 }
@@ -92,6 +96,7 @@ pub fn ad_hoc(logs: Vec<String>, limit: Option<NonZeroU64>, zone: Tz, surroundin
         keep_days: KEEP_DAYS_DEFAULT,
         listen: LISTEN_DEFAULT,
         sources,
+        stale_after: BTreeMap::new(),
         quotas: quotas.into_iter().collect(),
         notifiers: Vec::new(),
     }
@@ -156,6 +161,7 @@ struct RawSource {
     api: Option<String>,
     tz: Option<String>,
     start: Option<String>,
+    stale_after: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -209,6 +215,12 @@ pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
 }
 
 fn settle(raw: Raw, surroundings: &Surroundings) -> Result<Config, String> {
+    let (mut sources, mut stale_after) = (Vec::new(), BTreeMap::new());
+    for raw in raw.source {
+        let (source, silence) = settle_source(raw)?;
+        stale_after.extend(silence.map(|silence| (source.name.clone(), silence)));
+        sources.push(source);
+    }
     let config = Config {
         state_dir: raw.state.dir.unwrap_or_else(|| surroundings.state_dir()),
         host: raw.state.host.unwrap_or_else(|| surroundings.hostname.clone()),
@@ -216,7 +228,8 @@ fn settle(raw: Raw, surroundings: &Surroundings) -> Result<Config, String> {
             .unwrap_or(COMMIT_INTERVAL_DEFAULT),
         keep_days: keep_days(raw.state.keep.as_deref())?,
         listen: listen(raw.http.listen.as_deref())?,
-        sources: raw.source.into_iter().map(settle_source).collect::<Result<_, _>>()?,
+        sources,
+        stale_after,
         quotas: raw.quota.into_iter().map(settle_quota).collect::<Result<_, _>>()?,
         notifiers: raw.notify.into_iter().map(settle_notifier).collect::<Result<_, _>>()?,
     };
@@ -259,7 +272,8 @@ fn listen(text: Option<&str>) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("http.listen is {text:?}; write an address and a port, as \"{LISTEN_DEFAULT}\""))
 }
 
-fn settle_source(raw: RawSource) -> Result<Source, String> {
+/// The source, and what it says of its silences.
+fn settle_source(raw: RawSource) -> Result<(Source, Option<StaleAfter>), String> {
     let paths = match raw.path {
         OneOrMany::One(path) => vec![path],
         OneOrMany::Many(paths) => paths,
@@ -281,7 +295,19 @@ fn settle_source(raw: RawSource) -> Result<Source, String> {
         zone: zone(raw.tz.as_deref()).map_err(within)?,
     };
     let start = start(raw.start.as_deref()).map_err(within)?;
-    Ok(Source { name, paths, reading, start })
+    let stale_after = raw.stale_after.as_deref().map(|text| stale_after(text).map_err(within)).transpose()?;
+    Ok((Source { name, paths, reading, start }, stale_after))
+}
+
+fn stale_after(text: &str) -> Result<StaleAfter, String> {
+    match text {
+        "auto" => Ok(StaleAfter::Auto),
+        "never" => Ok(StaleAfter::Never),
+        text => match humantime::parse_duration(text) {
+            Ok(time) if !time.is_zero() => Ok(StaleAfter::After(time)),
+            _ => Err(format!("stale_after is {text:?}; write a duration as \"2h\", or \"auto\", or \"never\"")),
+        },
+    }
 }
 
 fn format(text: Option<&str>) -> Result<Option<Format>, String> {
@@ -401,6 +427,12 @@ mod tests {
             expect![[r#"daycap.toml: source "a": format is "jsn"; the formats are auto, json, combined"#]],
         );
         check(
+            "[[source]]\npath = \"a\"\nstale_after = \"soon\"\n",
+            expect![[
+                r#"daycap.toml: source "a": stale_after is "soon"; write a duration as "2h", or "auto", or "never""#
+            ]],
+        );
+        check(
             "[[source]]\npath = \"a[\"\n",
             expect![[r#"daycap.toml: source "a[": path "a[" is not a pattern: unclosed character class; missing ']'"#]],
         );
@@ -431,11 +463,25 @@ mod tests {
                     keep_days: 800,
                     listen: 127.0.0.1:9640,
                     sources: [],
+                    stale_after: {},
                     quotas: [],
                     notifiers: [],
                 }
             "#]],
         );
+    }
+
+    #[test]
+    fn silences_are_learnt_or_configured() {
+        let source = |name: &str, line: &str| format!("[[source]]\npath = {name:?}\n{line}\n");
+        let text = source("a", "")
+            + &source("b", "stale_after = \"auto\"")
+            + &source("c", "stale_after = \"never\"")
+            + &source("d", "stale_after = \"2h\"");
+        let config = parse(&text, Path::new("daycap.toml"), &Surroundings::default()).expect("a good configuration");
+        let of = |name| config.stale_after.get(name).copied().unwrap_or_default();
+        let two_hours = StaleAfter::After(Duration::from_secs(7_200));
+        assert_eq!(["a", "b", "c", "d"].map(of), [StaleAfter::Auto, StaleAfter::Auto, StaleAfter::Never, two_hours]);
     }
 
     #[test]

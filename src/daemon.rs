@@ -23,8 +23,7 @@ use crate::config::Config;
 use crate::count::ledger::Ledger;
 use crate::day::{Day, Now};
 use crate::engine::{Effect, Engine, Event, Severity};
-use crate::publish::alert::Alert;
-use crate::publish::deliver::{self, Notifier};
+use crate::publish::deliver::{self, Message, Notifier};
 use crate::publish::snapshot::Snapshot;
 use crate::publish::status;
 use crate::resume::{Resumed, resume};
@@ -148,10 +147,8 @@ impl<'a> Session<'a> {
         outside: &'a Outside,
         snapshots: watch::Sender<Arc<Snapshot>>,
     ) -> anyhow::Result<Self> {
-        let Resumed { engine, harvester, ledger, warning } = resume(&config, outside.version, (outside.wall)())?;
-        if let Some(warning) = warning {
-            tracing::warn!("{warning}");
-        }
+        let Resumed { engine, harvester, ledger, warnings } = resume(&config, outside.version, (outside.wall)())?;
+        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         if let Some(aside) = state::set_bad_aside(&config.state_dir)? {
             tracing::warn!("the bad state is kept as {}", aside.display());
         }
@@ -325,7 +322,7 @@ impl<'a> Session<'a> {
                 });
             }
             Effect::Publish(snapshot) => self.publish(snapshot),
-            Effect::Deliver(alert) => self.deliver(&alert),
+            Effect::Deliver(message) => self.deliver(&message),
             Effect::Summarise(day) => {
                 let (ledger, config) = (self.ledger.clone(), self.config.clone());
                 self.jobs.spawn_blocking(move || {
@@ -349,11 +346,11 @@ impl<'a> Session<'a> {
     }
 
     /// To the journal at once, and to each notifier beside the loop: a slow one never delays counting.
-    fn deliver(&mut self, alert: &Alert) {
-        tracing::warn!(quota = alert.quota, level = alert.level.name(), "{}", alert.message);
+    fn deliver(&mut self, message: &Message) {
+        tracing::warn!(quota = message.quota(), level = message.level(), "{}", message.text());
         for notifier in &self.config.notifiers {
             self.deliveries += 1;
-            self.jobs.spawn(deliver_one(notifier.clone(), alert.clone()));
+            self.jobs.spawn(deliver_one(notifier.clone(), message.clone()));
         }
     }
 
@@ -363,14 +360,14 @@ impl<'a> Session<'a> {
             match timeout_at(deadline, self.jobs.join_next()).await {
                 Ok(Some(Ok(job))) => self.done(job),
                 Ok(_) => return,
-                Err(_) => return tracing::error!("{} deliveries of alerts were cut off by the end", self.deliveries),
+                Err(_) => return tracing::error!("{} deliveries were cut off by the end", self.deliveries),
             }
         }
     }
 }
 
-async fn deliver_one(notifier: Notifier, alert: Alert) -> Job {
-    let delivered = deliver::deliver(&notifier, &alert).await;
+async fn deliver_one(notifier: Notifier, message: Message) -> Job {
+    let delivered = deliver::deliver(&notifier, &message).await;
     Job::Delivery { notifier: notifier.name, error: delivered.err().map(|error| error.to_string()) }
 }
 

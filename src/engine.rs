@@ -6,20 +6,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
 use crate::collect::log::{LogId, LogMark};
-use crate::collect::request::{Lines, Series};
-use crate::collect::tail::{Problem, SourceProgress};
+use crate::collect::request::Series;
+use crate::collect::tail::Problem;
 use crate::commit::{Commit, Committed};
 use crate::config::Config;
+use crate::count::ledger::Reason;
 use crate::count::tally::Tally;
-use crate::day::{Day, Minute, Now};
+use crate::day::{DAY_MINUTES, Day, Minute, Now};
+use crate::doubt::Doubts;
 use crate::harvest::Harvest;
-use crate::publish::alert::{self, Alert};
-use crate::publish::deliver::Notifier;
-use crate::publish::snapshot::{CommitStatus, RequestCounts, RequestLabels, Snapshot, SourceStatus};
-use crate::state::State;
-use crate::usage::{Incomplete, Usage};
+use crate::keep;
+use crate::publish::deliver::{Message, Notifier};
+use crate::publish::snapshot::{CommitStatus, RequestCounts, RequestLabels, Snapshot};
+use crate::publish::{alert, trouble};
+use crate::sources::Sources;
+use crate::state::{Held, State};
+use crate::usage::Usage;
 
 /// What can happen to the engine.
 pub enum Event {
@@ -28,7 +33,7 @@ pub enum Event {
     Committed(Box<Committed>, Duration),
     /// Some time has passed.
     Tick,
-    /// An alert reached a notifier, or finally did not.
+    /// A message reached a notifier, or finally did not.
     Delivered {
         notifier: String,
         error: Option<String>,
@@ -45,7 +50,7 @@ pub enum Event {
 pub enum Effect {
     Commit(Box<Commit>),
     Publish(Arc<Snapshot>),
-    Deliver(Alert),
+    Deliver(Message),
     Summarise(Day),
     /// Remove ledger days before this one.
     Forget(Day),
@@ -67,6 +72,8 @@ pub enum Severity {
 const COMMIT_SHARE: u32 = 20;
 /// A summary that could not be written is tried again after this long.
 const SUMMARY_RETRY: Duration = Duration::from_secs(60);
+/// Commits that have been failing for this long are said to people: the next ones will hardly put it right.
+const COMMIT_FAILING_SAID_AFTER: Duration = Duration::from_secs(60);
 /// Snapshots of a quiet daemon are made anew this often, for the forecast moves with the clock.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -78,15 +85,16 @@ pub struct Engine {
     /// Days with lines that are not committed, and the logs that gave them.
     touched: BTreeMap<Day, BTreeSet<LogId>>,
     usages: Vec<Usage>,
-    incomplete: Incomplete,
-    sources: Vec<SourceSeen>,
-    /// Of all sources ever known, configured now or not.
-    last_request: BTreeMap<String, Minute>,
+    doubts: Doubts,
+    sources: Sources,
     problems: Vec<Problem>,
     alerts: alert::Memory,
+    troubles: trouble::Memory,
     requests: RequestCounts,
     notifications: BTreeMap<(String, &'static str), u64>,
     commit: CommitStatus,
+    failing_since: Option<Duration>,
+    held: Held,
     committing: bool,
     changed: bool,
     commit_after: Duration,
@@ -94,7 +102,10 @@ pub struct Engine {
     summarising: Option<Day>,
     summarise_after: Duration,
     publish_after: Duration,
-    forgotten_before: Option<Day>,
+    /// Days that hold counts, as far as they are kept.
+    counted_days: BTreeSet<Day>,
+    /// The day on which it was last asked what may be forgotten.
+    kept_on: Option<Day>,
     /// Everything there was at start has been read: only now can a low count be taken for low usage.
     caught_up: bool,
     stopping: Option<Stopping>,
@@ -107,46 +118,41 @@ enum Stopping {
     LastCommitTried,
 }
 
-#[derive(Clone, Debug, Default)]
-struct SourceSeen {
-    progress: SourceProgress,
-    lines: Lines,
-    last_request: Option<Minute>,
-}
-
 impl Engine {
-    /// `usages` has one entry a quota, filled from the ledger.
+    /// `usages` has one entry a quota, filled from the ledger; `counted_days` are the days that it holds.
     pub fn new(
         config: Arc<Config>,
         version: &'static str,
         state: State,
         usages: Vec<Usage>,
-        incomplete: Incomplete,
+        doubts: Doubts,
+        counted_days: BTreeSet<Day>,
     ) -> Engine {
-        let seen =
-            |name: &String| SourceSeen { last_request: state.last_request.get(name).copied(), ..SourceSeen::default() };
         Engine {
-            sources: config.sources.iter().map(|source| seen(&source.name)).collect(),
-            last_request: state.last_request.clone(),
+            sources: Sources::new(config.clone(), state.habits, state.last_request),
             version,
             tally: Tally::default(),
             marks: state.marks.into_iter().map(|mark| (mark.id, mark)).collect(),
             touched: BTreeMap::new(),
             usages,
-            incomplete,
+            changed: doubts.has_unsaved(),
+            doubts,
             problems: Vec::new(),
             alerts: state.alerts,
+            troubles: state.troubles,
             requests: RequestCounts::default(),
             notifications: never_yet(&config.notifiers),
             commit: CommitStatus::default(),
+            failing_since: None,
+            held: state.held,
             committing: false,
-            changed: false,
             commit_after: Duration::ZERO,
             unsummarised: state.unsummarised,
             summarising: None,
             summarise_after: Duration::ZERO,
             publish_after: Duration::ZERO,
-            forgotten_before: None,
+            counted_days,
+            kept_on: None,
             caught_up: false,
             stopping: None,
             config,
@@ -180,13 +186,19 @@ impl Engine {
         }
         self.count_requests(&rows);
         self.unsummarised.extend(days_told(&rows, &self.config));
-        self.note_lines(&harvest);
+        let odd = self.sources.note(now, &harvest);
+        effects.extend(odd.into_iter().map(|text| Effect::Say(Severity::Warn, text)));
         self.note_problems(harvest.problems, effects);
-        let moved = !rows.is_empty() || self.marks != harvest.marks;
+        let moved = !rows.is_empty() || self.marks != harvest.marks || !harvest.losses.is_empty();
         let caught_up = harvest.caught_up && !self.caught_up;
         drop(rows);
+        for loss in harvest.losses {
+            let reason = Reason::between(loss.since, loss.until, format!("{}: {}", loss.path, loss.what));
+            self.note_loss(&reason, effects);
+        }
         self.tally.merge(harvest.tally);
         self.marks = harvest.marks;
+        self.counted_days.extend(harvest.touched.keys());
         for (day, logs) in harvest.touched {
             self.touched.entry(day).or_default().extend(logs);
         }
@@ -209,19 +221,13 @@ impl Engine {
         }
     }
 
-    fn note_lines(&mut self, harvest: &Harvest) {
-        for (source, lines) in &harvest.lines {
-            self.sources[*source].lines.add(lines);
-        }
-        for (source, minute) in &harvest.last_request {
-            let last = &mut self.sources[*source].last_request;
-            let newest = (*minute).max(last.unwrap_or(*minute));
-            *last = Some(newest);
-            self.last_request.insert(self.config.sources[*source].name.clone(), newest);
-        }
-        for (seen, progress) in self.sources.iter_mut().zip(&harvest.progress) {
-            seen.progress.clone_from(progress);
-        }
+    /// From now on these days are lower bounds, in the next commit for good; their summaries are due again.
+    fn note_loss(&mut self, reason: &Reason, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Say(Severity::Error, format!("lines are lost, the count is a lower bound: {reason}")));
+        let days = self.doubts.note(reason, self.config.keep_days);
+        self.unsummarised.extend(days.iter().flat_map(|day| days_in(&self.config, day.span(Tz::UTC).start, reason)));
+        self.usages.iter_mut().for_each(Usage::rethink);
+        self.changed = true;
     }
 
     /// A problem is said once when it comes and once when it goes.
@@ -242,7 +248,17 @@ impl Engine {
         self.committing = false;
         self.commit_after = now.uptime + self.config.commit_interval.max(took * COMMIT_SHARE);
         self.publish_after = now.uptime;
+        for (day, written) in committed.written {
+            self.held.note(day, &self.config.host, written.requests);
+            if let Some(reason) = written.set_aside {
+                effects.push(Effect::Say(Severity::Error, format!("the count is a lower bound: {reason}")));
+                self.doubts.note_saved(day, reason);
+                self.usages.iter_mut().for_each(Usage::rethink);
+            }
+        }
+        self.doubts.give_back(committed.left.at_least);
         let Some(error) = committed.error else {
+            self.failing_since = None;
             if self.commit.failing.take().is_some() {
                 effects.push(Effect::Say(Severity::Info, "counts are saved again".to_owned()));
             }
@@ -254,6 +270,7 @@ impl Engine {
             effects.push(Effect::Say(Severity::Error, format!("{error}; {remedy}")));
         }
         self.commit.failures += 1;
+        self.failing_since.get_or_insert(now.uptime);
         self.commit.failing = Some(error);
         self.changed = true;
         self.tally.merge(committed.left.tally);
@@ -282,42 +299,55 @@ impl Engine {
 
     fn publish(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.publish_after = now.uptime + PUBLISH_INTERVAL;
-        let snapshot = Arc::new(self.snapshot(now.wall));
+        let snapshot = Arc::new(self.snapshot(now));
+        let fails_for_long =
+            self.failing_since.is_some_and(|since| now.uptime.saturating_sub(since) >= COMMIT_FAILING_SAID_AFTER);
+        let failing = self.commit.failing.as_deref().filter(|_| fails_for_long);
+        let trouble = trouble::commits_due(&mut self.troubles, failing, now.wall);
+        effects.extend(trouble.map(|trouble| Effect::Deliver(Message::Trouble(trouble))));
         // Half-read logs look like low usage, or like a pace that is none.
         if self.caught_up {
-            for alert in alert::due(&mut self.alerts, &snapshot.quotas, now.wall) {
-                self.changed = true;
-                effects.push(Effect::Deliver(alert));
-            }
+            self.judge(&snapshot, effects);
         }
         effects.push(Effect::Publish(snapshot));
     }
 
+    /// What the snapshot shows and people must know.
+    fn judge(&mut self, snapshot: &Snapshot, effects: &mut Vec<Effect>) {
+        for alert in alert::due(&mut self.alerts, &snapshot.quotas, snapshot.at) {
+            self.changed = true;
+            effects.push(Effect::Deliver(Message::Alert(alert)));
+        }
+        let before = self.troubles.clone();
+        let troubles = trouble::due(&mut self.troubles, snapshot);
+        effects.extend(troubles.into_iter().map(|trouble| Effect::Deliver(Message::Trouble(trouble))));
+        for name in before.stale().difference(self.troubles.stale()) {
+            effects.push(Effect::Say(Severity::Info, format!("source {name:?} logs again")));
+        }
+        self.changed |= self.troubles != before;
+    }
+
     /// Everything known at `now`.
-    pub fn snapshot(&mut self, now: DateTime<Utc>) -> Snapshot {
-        let incomplete = &self.incomplete;
+    pub fn snapshot(&mut self, now: Now) -> Snapshot {
+        let sources = self.sources.statuses(now, self.caught_up, &self.problems);
+        let config = &self.config;
+        let quota = |usage: &mut Usage| {
+            let mut status = usage.status(now.wall, self.doubts.known());
+            let both = sources.iter().zip(&config.sources);
+            let silent =
+                both.filter(|(of, source)| of.stale_since.is_some() && usage.may_be_fed_by(source, &config.host));
+            status.stale_sources = silent.map(|(of, _)| of.name.clone()).collect();
+            status
+        };
         Snapshot {
-            at: now,
+            at: now.wall,
             version: self.version,
-            host: self.config.host.clone(),
-            quotas: self.usages.iter_mut().map(|usage| usage.status(now, incomplete)).collect(),
-            sources: (0..self.sources.len()).map(|source| self.source_status(source)).collect(),
+            host: config.host.clone(),
+            quotas: self.usages.iter_mut().map(quota).collect(),
+            sources,
             commit: self.commit.clone(),
             requests: self.requests.share(),
             notifications: self.notifications.clone(),
-        }
-    }
-
-    fn source_status(&self, source: usize) -> SourceStatus {
-        let seen = &self.sources[source];
-        let of_this = self.problems.iter().filter(|problem| problem.source == source);
-        SourceStatus {
-            name: self.config.sources[source].name.clone(),
-            logs: seen.progress.logs,
-            lag_bytes: seen.progress.lag_bytes,
-            lines: seen.lines,
-            last_request: seen.last_request.map(Minute::start),
-            problems: of_this.map(|problem| format!("{}: {}", problem.path, problem.what)).collect(),
         }
     }
 
@@ -352,16 +382,21 @@ impl Engine {
     fn take_commit(&mut self, now: DateTime<Utc>) -> Commit {
         self.changed = false;
         self.committing = true;
+        let habits = self.sources.habits();
         let marks_of = |logs: BTreeSet<LogId>| logs.iter().filter_map(|log| self.marks.get(log).cloned()).collect();
         let marks = std::mem::take(&mut self.touched).into_iter().map(|(day, logs)| (day, marks_of(logs))).collect();
         Commit {
             tally: std::mem::take(&mut self.tally),
             marks,
+            at_least: self.doubts.take_unsaved(),
             state: State {
                 marks: self.marks.values().cloned().collect(),
                 alerts: self.alerts.clone(),
                 unsummarised: self.unsummarised.iter().copied().chain(self.summarising).collect(),
-                last_request: self.last_request.clone(),
+                last_request: habits.iter().map(|(name, habit)| (name.clone(), habit.last())).collect(),
+                habits: habits.clone(),
+                troubles: self.troubles.clone(),
+                held: self.held.clone(),
                 saved: Some(now),
             },
         }
@@ -385,9 +420,14 @@ impl Engine {
     }
 
     fn forget(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
-        let before = Minute::at(now).utc_day().plus(-i64::from(self.config.keep_days));
-        if self.forgotten_before != Some(before) {
-            self.forgotten_before = Some(before);
+        let today = Minute::at(now).utc_day();
+        if self.kept_on.replace(today) == Some(today) {
+            return;
+        }
+        if let Some(before) = keep::horizon(&self.counted_days, today, self.config.keep_days) {
+            self.counted_days = self.counted_days.split_off(&before);
+            self.doubts.forget_before(before);
+            self.held.forget_before(before);
             effects.push(Effect::Forget(before));
         }
     }
@@ -404,6 +444,13 @@ fn days_told(rows: &[(Minute, &Series, u64, u64)], config: &Config) -> BTreeSet<
     let quarters: BTreeSet<u32> = rows.iter().map(|(minute, ..)| minute.0 - minute.0 % 15).collect();
     let in_zone = |zone| quarters.iter().map(move |quarter| Day::of(Minute(*quarter), zone));
     config.told_zones().flat_map(in_zone).collect()
+}
+
+/// The days that a loss touches, in each zone that summaries tell; of the minutes from `first` on.
+fn days_in(config: &Config, first: Minute, reason: &Reason) -> BTreeSet<Day> {
+    let (since, until) = (Minute::at(reason.since).max(first), Minute::at(reason.until));
+    let ends = Minute(first.0.saturating_add(DAY_MINUTES - 1)).min(until);
+    config.told_zones().flat_map(|zone| [Day::of(since, zone), Day::of(ends, zone)]).collect()
 }
 
 fn code_class(status: Option<u16>) -> &'static str {

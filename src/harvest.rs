@@ -40,8 +40,8 @@ pub struct Harvest {
     pub touched: BTreeMap<Day, BTreeSet<LogId>>,
     /// By source: what became of the lines read in this pass.
     pub lines: BTreeMap<usize, Lines>,
-    /// By source: the newest request of this pass.
-    pub last_request: BTreeMap<usize, Minute>,
+    /// By source: the minutes that this pass's new requests state, and how many state each.
+    pub minutes: BTreeMap<usize, BTreeMap<Minute, u64>>,
     /// One entry a source.
     pub progress: Vec<SourceProgress>,
     pub problems: Vec<Problem>,
@@ -227,19 +227,27 @@ impl Worker {
 
     fn note_days(&mut self, first: usize, piece: &Piece) {
         let mut day: Option<(std::ops::Range<Minute>, Day)> = None;
-        let mut newest = None;
+        let minutes = self.found.minutes.entry(piece.source).or_default();
+        // Lines of one minute follow each other: most are added to it together.
+        let mut run: Option<(Minute, u64)> = None;
         for key in &self.decoders.decoded.rows.key[first..] {
             let (minute, _) = unpack(*key);
-            newest = newest.max(Some(minute));
+            match &mut run {
+                Some((of, lines)) if *of == minute => *lines += 1,
+                _ => {
+                    if let Some((of, lines)) = run.replace((minute, 1)) {
+                        *minutes.entry(of).or_default() += lines;
+                    }
+                }
+            }
             if !day.as_ref().is_some_and(|(span, _)| span.contains(&minute)) {
                 let of = minute.utc_day();
                 self.found.touched.entry(of).or_default().insert(piece.log);
                 day = Some((of.span(chrono_tz::Tz::UTC), of));
             }
         }
-        if let Some(newest) = newest {
-            let last = self.found.last_request.entry(piece.source).or_insert(newest);
-            *last = newest.max(*last);
+        if let Some((of, lines)) = run {
+            *minutes.entry(of).or_default() += lines;
         }
     }
 
@@ -261,9 +269,11 @@ impl Worker {
         for (source, lines) in found.lines {
             harvest.lines.entry(source).or_default().add(&lines);
         }
-        for (source, minute) in found.last_request {
-            let last = harvest.last_request.entry(source).or_insert(minute);
-            *last = minute.max(*last);
+        for (source, minutes) in found.minutes {
+            let all = harvest.minutes.entry(source).or_default();
+            for (minute, lines) in minutes {
+                *all.entry(minute).or_default() += lines;
+            }
         }
     }
 }

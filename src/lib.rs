@@ -17,10 +17,14 @@ pub mod count;
 pub mod forecast;
 pub mod publish;
 
+pub mod silence;
+pub mod doubt;
+pub mod keep;
 pub mod harvest;
 pub mod raw;
 pub mod usage;
 pub mod state;
+pub mod sources;
 pub mod commit;
 pub mod resume;
 pub mod summarise;

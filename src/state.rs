@@ -14,7 +14,8 @@ use serde_json::value::RawValue;
 
 use crate::collect::log::LogMark;
 use crate::day::{Day, Minute};
-use crate::publish::alert;
+use crate::publish::{alert, trouble};
+use crate::silence::Habit;
 
 const VERSION: u32 = 1;
 
@@ -30,6 +31,42 @@ pub struct State {
     /// When this was saved: what happened to logs before, its marks know.
     #[serde(default)]
     pub saved: Option<DateTime<Utc>>,
+    /// By source name: how long it uses to be silent.
+    #[serde(default)]
+    pub habits: BTreeMap<String, Habit>,
+    #[serde(default)]
+    pub troubles: trouble::Memory,
+    /// The newest days, and how many requests the file of each host held when it was last written: a file that is
+    /// gone, or was replaced by an older one, must not look like a day without requests.
+    #[serde(default)]
+    pub held: Held,
+}
+
+/// By day and host: how many requests a file held when it was last written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Held(BTreeMap<Day, BTreeMap<String, u64>>);
+
+/// Days of which is known how many requests their files held: the forecast's history and the month before it.
+const HELD_DAYS_MAX: usize = 60;
+
+impl Held {
+    /// The day's file of this host holds so many now.
+    pub fn note(&mut self, day: Day, host: &str, requests: u64) {
+        self.0.entry(day).or_default().insert(host.to_owned(), requests);
+        while self.0.len() > HELD_DAYS_MAX {
+            self.0.pop_first();
+        }
+    }
+
+    pub fn files(&self) -> impl Iterator<Item = (Day, &str, u64)> {
+        self.0.iter().flat_map(|(day, hosts)| hosts.iter().map(|(host, requests)| (*day, host.as_str(), *requests)))
+    }
+
+    /// No file of a day before this one is kept.
+    pub fn forget_before(&mut self, day: Day) {
+        self.0 = self.0.split_off(&day);
+    }
 }
 
 /// What was found at start.
@@ -216,6 +253,63 @@ mod tests {
         let aside = set_bad_aside(dir.path()).expect("moves").expect("was bad");
         assert_eq!(aside, dir.path().join("state.json.corrupt-1"));
         assert_eq!(set_bad_aside(dir.path()).expect("moves"), None);
+    }
+
+    #[test]
+    fn a_state_that_is_cut_or_flipped_anywhere_is_never_fresh_and_never_another() {
+        let dir = tempfile::tempdir().expect("a directory");
+        save(dir.path(), &state(7)).expect("saves");
+        save(dir.path(), &state(8)).expect("saves");
+        let whole = fs::read(current(dir.path())).expect("reads");
+        let damaged = (0..whole.len()).flat_map(|at| {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1;
+            [whole[..at].to_vec(), flipped]
+        });
+        for bytes in damaged {
+            fs::write(current(dir.path()), &bytes).expect("writes");
+            match load(dir.path()).expect("loads") {
+                Loaded::Previous(found, _) => assert_eq!(found, state(7)),
+                other => panic!("{other:?} of {:?}", String::from_utf8_lossy(&bytes)),
+            }
+        }
+        let kept = fs::read(previous(dir.path())).expect("reads");
+        for length in 0..kept.len() {
+            fs::write(previous(dir.path()), &kept[..length]).expect("writes");
+            fs::write(current(dir.path()), &whole[..length]).expect("writes");
+            assert!(matches!(load(dir.path()).expect("loads"), Loaded::Lost(_)), "{length} bytes");
+        }
+    }
+
+    /// As daycap 0.1.0 wrote it; another version's is no state, and not fresh either.
+    #[test]
+    fn an_older_state_is_read_and_an_unknown_version_is_not_taken_for_empty() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let body = r#"{"marks":[],"alerts":{"said":{}},"unsummarised":["2026-11-22"],"last_request":{"a":7}}"#;
+        let write = |version: u32| {
+            let text = format!(r#"{{"version":{version},"checksum":"{}","state":{body}}}"#, checksum(body));
+            fs::write(current(dir.path()), text).expect("writes");
+            load(dir.path()).expect("loads")
+        };
+        let day = "2026-11-22".parse().expect("a day");
+        assert_eq!(write(1), Loaded::Good(State { unsummarised: BTreeSet::from([day]), ..state(7) }));
+        for version in [0, 2] {
+            assert!(matches!(write(version), Loaded::Lost(why) if why.contains("reads version 1")), "{version}");
+        }
+    }
+
+    #[test]
+    fn only_the_newest_days_files_are_known_by_their_requests() {
+        let mut held = Held::default();
+        let first: Day = "2026-01-01".parse().expect("a day");
+        for age in 0..100 {
+            held.note(first.plus(age), "app-1", 5);
+            held.note(first.plus(age), "app-1", 6);
+        }
+        assert_eq!(held.files().count(), HELD_DAYS_MAX);
+        assert_eq!(held.files().last(), Some((first.plus(99), "app-1", 6)));
+        held.forget_before(first.plus(98));
+        assert_eq!(held.files().count(), 2);
     }
 
     #[test]

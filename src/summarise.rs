@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::config::Config;
-use crate::count::ledger::{Completeness, Ledger};
+use crate::count::ledger::Ledger;
 use crate::count::query::{self, By, Query};
 use crate::day::Day;
 use crate::forecast::bins;
@@ -18,29 +18,23 @@ pub fn day(ledger: &Ledger, config: &Config, day: Day) -> anyhow::Result<()> {
     let span = day.span(zone);
     let report = |column| {
         let (span, by) = (Some(span.start)..Some(span.end), vec![By::Label(column)]);
-        query::report(ledger, &Query { span, by, matching: Match::default(), zone }, &mut |_, _| {})
+        query::report(ledger, &Query { span, by, matching: Match::default(), zone }, &[], &mut |_, _| {})
     };
     let counted = Counted {
         by_service: &report(Column::Service)?,
         by_operation: &report(Column::Operation)?,
         by_status: &report(Column::Status)?,
-        minutes: &query::minutes(ledger, span.clone(), &Match::default())?,
+        minutes: &query::minutes(ledger, span.clone(), &Match::default())?.minutes,
     };
-    let holes = holes(ledger)?;
-    let quotas = config.quotas.iter().map(|quota| judge(ledger, quota, day, &holes)).collect::<Result<_, _>>()?;
+    let quotas = config.quotas.iter().map(|quota| judge(ledger, quota, day)).collect::<Result<_, _>>()?;
     let summary = Summary::of(day, zone, &config.host, quotas, &counted);
     Ok(summary::write(&config.state_dir.join("summaries"), &summary)?)
 }
 
-/// The days whose counts are known to be incomplete.
-fn holes(ledger: &Ledger) -> anyhow::Result<BTreeSet<Day>> {
-    let footers = ledger.footers()?;
-    Ok(footers.iter().filter(|footer| footer.completeness != Completeness::Exact).map(|footer| footer.day).collect())
-}
-
-fn judge(ledger: &Ledger, quota: &Quota, day: Day, holes: &BTreeSet<Day>) -> anyhow::Result<QuotaDay> {
+fn judge(ledger: &Ledger, quota: &Quota, day: Day) -> anyhow::Result<QuotaDay> {
     let zone = quota.window.zone();
-    let minutes = query::minutes(ledger, history_span(quota, day.span(zone).start), &quota.matching)?;
-    let history = bins::past_days(&minutes, zone, day, HISTORY_DAYS, holes);
-    Ok(quota_day(&quota.name, quota.limit.get(), zone, day, &minutes, &history))
+    let known = query::minutes(ledger, history_span(quota, day.span(zone).start), &quota.matching)?;
+    let holes: BTreeSet<Day> = known.incomplete.keys().copied().collect();
+    let history = bins::past_days(&known.minutes, zone, day, HISTORY_DAYS, &holes);
+    Ok(quota_day(&quota.name, quota.limit.get(), zone, day, &known, &history))
 }

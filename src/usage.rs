@@ -6,8 +6,10 @@ use std::ops::Range;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::collect::Source;
 use crate::collect::request::Series;
 use crate::count::ledger::Completeness;
+use crate::count::query::Incomplete;
 use crate::count::tally::Minutes;
 use crate::day::{DAY_MINUTES, Day, Minute};
 use crate::forecast::{self, PastDay, bins};
@@ -17,18 +19,23 @@ use crate::quota::{Column, Quota};
 
 /// Days of history a forecast rests on: four weeks.
 pub const HISTORY_DAYS: u32 = 28;
+/// Minutes held a quota: the history, the window, and some that logs stamped ahead. Which are the oldest is told by
+/// their number and not by the clock, so that one which runs ahead for a while makes nothing forgotten.
+const MINUTES_MAX: usize = (HISTORY_DAYS as usize + 3) * DAY_MINUTES as usize;
 /// How many operations a status names.
 const TOP: usize = 10;
 
-/// Days whose counts are known to be incomplete, and why.
-pub type Incomplete = BTreeMap<Day, Vec<String>>;
+/// Units of a window by (service, operation).
+type Top = BTreeMap<(String, String), u64>;
 
 pub struct Usage {
     quota: Quota,
     minutes: Minutes,
-    /// Units of the running window by (service, operation).
-    top: BTreeMap<(String, String), u64>,
+    /// Of the running window.
+    top: Top,
     window: Range<Minute>,
+    /// The window that ran before, and its busiest: a clock may go back into it.
+    before: Option<(Range<Minute>, Top)>,
     /// Past days as the forecast wants them, for the day they were made.
     past: Option<(Day, Vec<PastDay>)>,
     levels: Vec<Level>,
@@ -43,9 +50,9 @@ pub fn history_span(quota: &Quota, now: Minute) -> Range<Minute> {
 
 impl Usage {
     /// `minutes` covers [`history_span`], `top` the running window.
-    pub fn new(quota: Quota, minutes: Minutes, top: BTreeMap<(String, String), u64>, now: Minute) -> Usage {
+    pub fn new(quota: Quota, minutes: Minutes, top: Top, now: Minute) -> Usage {
         let window = quota.window.span_at(now);
-        Usage { quota, minutes, top, window, past: None, levels: Vec::new() }
+        Usage { quota, minutes, top, window, before: None, past: None, levels: Vec::new() }
     }
 
     /// Add what was counted just now. Rows of other quotas' requests are passed over.
@@ -63,14 +70,24 @@ impl Usage {
                 self.past = None;
             }
         }
+        while self.minutes.len() > MINUTES_MAX {
+            self.minutes.pop_first();
+        }
     }
 
-    /// Enter the window that holds `now`, and forget minutes no forecast will look at again.
+    /// A past day is not what it was thought to be.
+    pub fn rethink(&mut self) {
+        self.past = None;
+    }
+
+    /// Enter the window that holds `now`.
     fn roll(&mut self, now: Minute) {
         if !self.window.contains(&now) {
-            self.window = self.quota.window.span_at(now);
-            self.top.clear();
-            self.minutes = self.minutes.split_off(&history_span(&self.quota, now).start);
+            let window = self.quota.window.span_at(now);
+            let left = std::mem::replace(&mut self.window, window);
+            let returned = self.before.take().filter(|(before, _)| *before == self.window);
+            let top = std::mem::replace(&mut self.top, returned.map(|(_, top)| top).unwrap_or_default());
+            self.before = Some((left, top));
         }
     }
 
@@ -94,6 +111,7 @@ impl Usage {
             exhausted_at,
             alerts: Vec::new(),
             completeness: self.completeness(incomplete),
+            stale_sources: Vec::new(),
             top: self.busiest(),
         };
         status.alerts = alert::levels(&status, &self.levels, now);
@@ -106,7 +124,10 @@ impl Usage {
         let today = Day::of(Minute::at(now), zone);
         if self.past.as_ref().is_none_or(|(day, _)| *day != today) {
             let holes: BTreeSet<Day> = incomplete.keys().copied().collect();
-            self.past = Some((today, bins::past_days(&self.minutes, zone, today, HISTORY_DAYS, &holes)));
+            // Minutes from before the history would have its first days taken for days of zero.
+            let known = self.minutes.range(history_span(&self.quota, Minute::at(now)));
+            let known: Minutes = known.map(|(minute, units)| (*minute, *units)).collect();
+            self.past = Some((today, bins::past_days(&known, zone, today, HISTORY_DAYS, &holes)));
         }
         let history = self.past.as_ref().map_or(&[][..], |(_, days)| days);
         forecast::forecast(history, &bins::today(&self.minutes, zone, now, self.quota.limit.get()))
@@ -114,8 +135,23 @@ impl Usage {
 
     fn completeness(&self, incomplete: &Incomplete) -> Completeness {
         let days = self.window.start.utc_day()..=Minute(self.window.end.0.saturating_sub(1)).utc_day();
-        let reasons: Vec<_> = incomplete.range(days).flat_map(|(_, reasons)| reasons.clone()).collect();
-        if reasons.is_empty() { Completeness::Exact } else { Completeness::AtLeast { reasons } }
+        let mut completeness = Completeness::Exact;
+        for (_, day) in incomplete.range(days) {
+            completeness.add(day.within(&self.window).reasons().iter().cloned());
+        }
+        completeness
+    }
+
+    /// Whether this source may hold requests of this quota: nothing that its configuration says speaks against it.
+    pub fn may_be_fed_by(&self, source: &Source, host: &str) -> bool {
+        let says = |column| match column {
+            Column::Host => Some(host),
+            Column::Service => source.reading.service.as_deref(),
+            Column::Key => source.reading.key.as_deref(),
+            Column::Api => source.reading.api.as_deref(),
+            Column::Method | Column::Operation | Column::Status => None,
+        };
+        self.quota.matching.0.iter().all(|(column, value)| says(*column).is_none_or(|said| said == value))
     }
 
     fn busiest(&self) -> Vec<(String, String, u64)> {
@@ -142,5 +178,60 @@ pub fn label<'a>(series: &'a Series, host: &'a str, column: Column) -> std::borr
         Column::Method => (&*series.method).into(),
         Column::Operation => (&*series.operation).into(),
         Column::Status => series.status.map(|status| status.to_string()).unwrap_or_default().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect::{Reading, Start};
+    use crate::quota::{Match, Window};
+
+    fn usage(matching: &[(Column, &str)], now: Minute) -> Usage {
+        let matching = Match(matching.iter().map(|(column, value)| (*column, (*value).to_owned())).collect());
+        let limit = std::num::NonZeroU64::MIN;
+        let quota = Quota { name: "prod".to_owned(), limit, window: Window::Day(chrono_tz::Tz::UTC), matching };
+        Usage::new(quota, Minutes::new(), Top::new(), now)
+    }
+
+    fn series() -> Series {
+        Series {
+            service: "a".into(),
+            key: "k".into(),
+            api: "x".into(),
+            method: "GET".into(),
+            operation: "/".into(),
+            status: None,
+            duration: None,
+        }
+    }
+
+    #[test]
+    fn minutes_are_bounded_by_their_number_and_the_oldest_go() {
+        let now = Minute(30_000_000);
+        let mut usage = usage(&[], now);
+        let series = series();
+        let count = u32::try_from(MINUTES_MAX).expect("fits") + 500;
+        let rows: Vec<_> = (0..count).map(|age| (Minute(now.0 - age), &series, 1, 1)).collect();
+        usage.add(&rows, "app-1", now);
+        assert_eq!(usage.minutes.len(), MINUTES_MAX);
+        assert!(usage.minutes.contains_key(&now) && !usage.minutes.contains_key(&Minute(now.0 - count + 1)));
+        let oldest = usage.minutes.keys().next().expect("some");
+        assert!(*oldest <= history_span(&usage.quota, now).start, "history is missing");
+    }
+
+    #[test]
+    fn a_source_feeds_a_quota_unless_its_configuration_says_otherwise() {
+        let source = |key: Option<&str>| Source {
+            name: "a.log".to_owned(),
+            paths: vec!["a.log".to_owned()],
+            reading: Reading { key: key.map(std::sync::Arc::from), ..Reading::unsettled(chrono_tz::Tz::UTC) },
+            start: Start::Beginning,
+        };
+        let of_prod = usage(&[(Column::Key, "prod"), (Column::Host, "app-1")], Minute(30_000_000));
+        assert!(of_prod.may_be_fed_by(&source(None), "app-1"), "its lines may say so");
+        assert!(of_prod.may_be_fed_by(&source(Some("prod")), "app-1"));
+        assert!(!of_prod.may_be_fed_by(&source(Some("test")), "app-1"));
+        assert!(!of_prod.may_be_fed_by(&source(None), "app-2"));
     }
 }

@@ -236,3 +236,50 @@ fn each_sample_is_explained_with_a_configuration_that_is_good() {
         assert_eq!(code, 0, "{err}\n{pinned}");
     }
 }
+
+/// A log of two days in a state directory; the first day's file is lost after that.
+#[test]
+fn a_report_and_a_status_say_what_is_a_lower_bound_and_why() {
+    let room = tempfile::tempdir().expect("a directory");
+    let (log, state) = (room.path().join("a.log"), room.path().join("state"));
+    let line = |at| format!("{{\"time\":\"{at}\",\"method\":\"GET\",\"path\":\"/a\",\"status\":200}}\n");
+    fs::write(&log, ["2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z", "2026-11-21T10:00:00Z"].map(line).concat())
+        .expect("writes");
+    let ingest = || {
+        let (_, err, code) = run(daycap().arg("ingest").arg(&log).arg("--state").arg(&state));
+        assert_eq!(code, 0, "{err}");
+        err
+    };
+    ingest();
+    let host = fs::read_dir(state.join("usage/date=2026-11-20")).expect("lists").next().expect("one").expect("reads");
+    fs::remove_file(host.path()).expect("removes");
+    let host = host.file_name().into_string().expect("a name").replace(".parquet", "");
+    let report = |words: &[&str]| {
+        let (out, err, code) = run(daycap().arg("report").args(words).arg("--state").arg(&state));
+        assert_eq!(code, 0, "{err}");
+        (out.replace(&host, "HOST"), err.replace(&host, "HOST"))
+    };
+    let before = report(&[]).0;
+    expect![[r#"
+        day         requests  errors  units  bytes  p50 ms  p95 ms
+        ───────────────────────────────────────────────────────────
+        2026-11-21         1       0      1      0       -       -
+        ───────────────────────────────────────────────────────────
+        total             ≥1       0      1      0       -       -
+        ≥ at least this many: HOST: the ledger's file of host HOST is gone; it held 2 requests (on 2026-11-20)
+    "#]]
+    .assert_eq(&before);
+    assert!(ingest().contains("the count of 2026-11-20 is a lower bound"), "the next run says so too");
+    assert_eq!(report(&[]).0, before, "and puts it into the ledger");
+    let (csv, words) = report(&["--format", "csv"]);
+    expect![[r#"
+        day,requests,errors,units,bytes,duration_ms_p50,duration_ms_p95
+        2026-11-21,1,0,1,0,,
+    "#]]
+    .assert_eq(&csv);
+    assert!(words.contains("at least this many: HOST: the ledger's file"), "{words}");
+    let json: serde_json::Value = serde_json::from_str(&report(&["--format", "json"]).0).expect("JSON");
+    assert_eq!((&json["rows"][0]["at_least"], &json["total"]["at_least"]), (&false.into(), &true.into()));
+    assert_eq!(json["completeness"]["reasons"][0]["since"], "2026-11-20T00:00:00Z");
+    assert_eq!(report(&["--since", "2026-11-21"]).0.matches('≥').count(), 0);
+}

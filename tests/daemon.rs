@@ -152,6 +152,48 @@ fn an_exceeded_quota_is_told_once_to_the_journal_and_to_exec_across_restarts() {
     assert_eq!(code, 0, "{err}");
 }
 
+/// A file where the day's folder should be stands for every disk that cannot be written.
+#[test]
+fn counts_that_cannot_be_saved_are_held_and_said_and_end_with_1() {
+    let room = Room::new();
+    room.configure(QUOTA);
+    let at = now();
+    room.log("logs/a.log", at - TimeDelta::days(1), 1);
+    let mut daemon = room.start();
+    daemon.wait_for_metric(USED, |used| used == 0.0);
+    room.wait_for_text("state/state.json", "a.log");
+    let blocked = room.path(&format!("state/usage/date={}", at.format("%Y-%m-%d")));
+    fs::write(&blocked, "in the way").expect("writes");
+    room.log("logs/a.log", at, 5);
+    daemon.wait_for_metric("daycap_commit_failures_total", |failures| failures >= 1.0);
+    room.log("logs/a.log", at, 2);
+    daemon.wait_for_metric(USED, |used| used == 7.0);
+    assert!(daemon.get("/healthz").contains("counts are not being saved"));
+    let (status, _, said) = daemon.terminate();
+    assert_eq!(status.code(), Some(1), "{said:#?}");
+
+    fs::remove_file(&blocked).expect("removes");
+    let mut daemon = room.start();
+    daemon.wait_for_words("prod: 7/1,000");
+    assert_eq!(daemon.metric("daycap_day_exact{quota=\"prod\"}"), Some(1.0));
+}
+
+#[test]
+fn a_source_that_fell_silent_is_told_to_exec() {
+    let room = Room::new();
+    let told = room.path("told.jsonl");
+    let command = format!("command = [\"sh\", \"-c\", \"cat >> {0}\"]\n", told.display());
+    room.configure(&format!("stale_after = \"1h\"\n{QUOTA}[[notify]]\ntype = \"exec\"\n{command}"));
+    room.log("logs/a.log", now() - TimeDelta::hours(2), 3);
+    let mut daemon = room.start();
+    let text = room.wait_for_text("told.jsonl", "\n");
+    let trouble: serde_json::Value = serde_json::from_str(text.trim()).expect("JSON");
+    assert_eq!((&trouble["level"], &trouble["source"]), (&"stale".into(), &"sync".into()));
+    daemon.wait_for_metric("daycap_source_stale{source=\"sync\"}", |stale| stale == 1.0);
+    room.log("logs/a.log", now(), 1);
+    daemon.wait_for_metric("daycap_source_stale{source=\"sync\"}", |stale| stale == 0.0);
+}
+
 #[test]
 fn hangup_takes_the_new_configuration_and_a_wrong_one_changes_nothing() {
     let room = Room::new();

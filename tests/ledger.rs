@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use daycap::collect::request::{Bucket, Decoded, Series, pack};
-use daycap::count::ledger::Ledger;
+use daycap::count::ledger::{Completeness, Ledger, Reason};
 use daycap::count::tally::Tally;
 use daycap::day::Minute;
 use expect_test::expect;
@@ -21,6 +21,12 @@ fn duckdb_finds_the_documented_columns_and_the_committed_sums() {
             assert!(committed.failed.is_none(), "{:?}", committed.failed);
         }
     }
+    // Days of which only a loss is known have files too, and they are in nobody's way.
+    let lost = Reason::of_day("2026-11-21".parse().unwrap(), "a log was truncated".to_owned());
+    let at_least = BTreeMap::from([("2026-11-21".parse().unwrap(), Completeness::AtLeast { reasons: vec![lost] })]);
+    let committed = Ledger::new(state.path(), "web-1").commit(&Tally::default(), &BTreeMap::new(), &at_least);
+    assert!(committed.failed.is_none(), "{:?}", committed.failed);
+    assert!(state.path().join("usage/date=2026-11-21/web-1.parquet").exists());
     let stale = state.path().join("usage/date=2026-11-22/.web-1.parquet.tmp");
     std::fs::write(stale, "half a file").unwrap();
     expect![[r#"

@@ -121,9 +121,8 @@ fn source_files_say_what_they_do(file: &File) -> Vec<String> {
 
 const LINES_MAX: usize = 400;
 /// Files that may be longer, and why a reader is better off.
-const LONG_FILES: [(&str, &str); 3] = [
+const LONG_FILES: [(&str, &str); 2] = [
     ("src/collect/scan.rs", "which file is which log is one decision; its order is its meaning"),
-    ("src/count/ledger.rs", "what makes a commit durable is read from its first step to its last"),
     ("src/engine.rs", "all mutable state, and how each event changes it"),
 ];
 

@@ -18,9 +18,7 @@ pub fn ingest(asked: Ingest, terms: &Terms) -> Done {
     let config = Arc::new(settle(asked, terms)?);
     let _lock = take_state(&config.state_dir)?;
     let resumed = resume(&config, terms.version, (terms.wall)())?;
-    if let Some(warning) = &resumed.warning {
-        tell(warning);
-    }
+    resumed.warnings.iter().for_each(|warning| tell(warning));
     if let Some(aside) = crate::state::set_bad_aside(&config.state_dir)? {
         tell(&format!("the bad state is kept as {}", aside.display()));
     }

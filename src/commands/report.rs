@@ -13,9 +13,9 @@ use crate::collect::Reading;
 use crate::count::ledger::Ledger;
 use crate::count::query::{self, By, Query};
 use crate::day::{Day, Minute};
-use crate::publish::report::{OutputFormat, render};
+use crate::publish::report::{OutputFormat, notes, render};
 use crate::quota::{Column, Match};
-use crate::raw;
+use crate::{raw, resume, state};
 
 /// Shorter input is read before a bar could be looked at.
 const PROGRESS_BYTES_MIN: u64 = 64 << 20;
@@ -24,6 +24,10 @@ pub fn report(asked: &Report, terms: &Terms, out: &mut dyn Write) -> Done {
     let query = settle(asked, (terms.wall)()).map_err(Failure::Usage)?;
     let report =
         if asked.logs.is_empty() { from_ledger(asked, &query, terms)? } else { from_logs(asked, &query, terms)? };
+    if asked.format == Format::Csv {
+        // Its columns are fixed and its rows are data.
+        notes(&report).lines().for_each(tell);
+    }
     print(out, &render(&report, output_format(asked.format)))
 }
 
@@ -44,7 +48,10 @@ fn from_ledger(asked: &Report, query: &Query, terms: &Terms) -> Result<query::Re
     }
     let ledger = Ledger::new(&config.state_dir, &config.host);
     let bar = bar(terms.draws_progress, 0, "{bar:40} {pos}/{len} days");
-    let told = query::report(&ledger, query, &mut |done, of| {
+    // Before the ledger is read, so that a daemon's commit between the two cannot look like a loss.
+    let state = state::load(&config.state_dir)?;
+    let missing = resume::missing(&state, &ledger, (terms.wall)(), config.keep_days);
+    let told = query::report(&ledger, query, &missing, &mut |done, of| {
         bar.set_length(of);
         bar.set_position(done);
     });

@@ -19,13 +19,11 @@ pub fn status(asked: &Status, terms: &Terms, out: &mut dyn Write) -> Done {
     }
     let now = (terms.wall)();
     let mut resumed = resume(&config, terms.version, now)?;
-    if let Some(warning) = resumed.warning {
-        tell(&warning);
-    }
+    resumed.warnings.iter().for_each(|warning| tell(warning));
     let looked = Event::Harvested(Box::new(resumed.harvester.look(Now::first(now))));
     // What the engine would do is left undone: only its picture is wanted.
     drop(resumed.engine.apply(Now::first(now), looked));
-    let snapshot = resumed.engine.snapshot(now);
+    let snapshot = resumed.engine.snapshot(Now::first(now));
     let printed = match (asked.json, asked.check) {
         (true, _) => serde_json::to_string_pretty(&snapshot).map_err(anyhow::Error::from)? + "\n",
         (false, true) => String::new(),

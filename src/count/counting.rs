@@ -3,16 +3,18 @@
 //! This file never keeps a row it was not asked for.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use polars::prelude::{DataFrame, IntoColumn, PolarsResult, UInt64Chunked};
 
 use super::batch::{self, BUCKETS, Distinct};
+use super::completeness::{Completeness, Doubt, Reason};
 use super::group::{Labels, Part, Times};
-use super::ledger::Completeness;
 use super::query::{By, Query, Report, Row};
 use super::sums::{self, Sums};
 use super::tally::Minutes;
 use crate::collect::request::{Columns, Decoded, Series, SeriesTable, TableIdentity, unpack};
+use crate::day::Minute;
 use crate::quota::Column;
 
 /// A narrowed key, from its highest bits: the time group, the label group, the duration bucket, whether it
@@ -37,7 +39,8 @@ pub struct Counting {
     targets: Vec<Target>,
     targets_of: TableIdentity,
     sums: Sums,
-    completeness: Completeness,
+    /// At most [`super::completeness::REASONS_MAX`] of each file.
+    doubts: Vec<Doubt>,
 }
 
 /// What a series means to a query.
@@ -61,7 +64,7 @@ impl Counting {
             targets: Vec::new(),
             targets_of: TableIdentity::default(),
             sums: Sums::default(),
-            completeness: Completeness::Exact,
+            doubts: Vec::new(),
         }
     }
 
@@ -195,9 +198,16 @@ impl Counting {
         label.map_or(Target::Excluded, |label| Target::Group(narrowed(label, bound, series.status)))
     }
 
-    /// What the report must say of its exactness.
-    pub(super) fn doubt(&mut self, reasons: impl IntoIterator<Item = String>) {
-        self.completeness.add(reasons);
+    /// Lines of this host may be missing, if it is lines of the minutes that are asked for.
+    pub(super) fn doubt(&mut self, host: &str, reasons: &[Reason]) {
+        let span = self.span();
+        let doubts = reasons.iter().filter(|reason| reason.touches(&span));
+        self.doubts.extend(doubts.map(|reason| Doubt { reason: reason.clone(), host: host.to_owned() }));
+    }
+
+    /// All minutes that are asked for.
+    fn span(&self) -> Range<Minute> {
+        self.query.span.start.unwrap_or(Minute(0))..self.query.span.end.unwrap_or(Minute(u32::MAX))
     }
 
     /// Both must have been made for the same query.
@@ -212,15 +222,17 @@ impl Counting {
             let keys = sums::keys(&frame).iter().map(translate).collect();
             self.sums.push(sums::with_keys(frame, keys));
         }
-        if let Completeness::AtLeast { reasons } = other.completeness {
-            self.completeness.add(reasons);
-        }
+        self.doubts.extend(other.doubts);
     }
 
-    pub fn finish(self) -> Report {
+    pub fn finish(mut self) -> Report {
+        // Files were read in any order; a reason that ran over midnight stands in two of them.
+        self.doubts.sort_unstable();
+        self.doubts.dedup();
         let mut total = Group::default();
         let mut rows: Vec<(Vec<Part>, Row)> = Vec::new();
-        if let Some(sums) = self.sums.compacted().map(|sums| sums::sorted(&sums)) {
+        let compacted = std::mem::take(&mut self.sums).compacted();
+        if let Some(sums) = compacted.map(|sums| sums::sorted(&sums)) {
             let [requests, units, bytes] =
                 [batch::REQUESTS, batch::UNITS, batch::BYTES].map(|name| sums::integers(&sums, name));
             let mut first = 0;
@@ -231,13 +243,42 @@ impl Counting {
                     total.add(*key, requests[row], units[row], bytes[row]);
                 }
                 let parts = self.parts(run[0]);
-                rows.push((parts.clone(), group.row(parts.iter().map(Part::to_string).collect())));
+                let at_least = self.is_doubtful(&parts);
+                let labels = parts.iter().map(Part::to_string).collect();
+                rows.push((parts, Row { at_least, ..group.row(labels) }));
                 first += run.len();
             }
         }
         rows.sort_by(|a, b| a.0.cmp(&b.0));
         let rows = rows.into_iter().map(|(_, row)| row).collect();
-        Report { by: self.query.by, rows, total: total.row(Vec::new()), completeness: self.completeness }
+        let total = Row { at_least: !self.doubts.is_empty(), ..total.row(Vec::new()) };
+        Report { rows, total, completeness: self.completeness(), by: self.query.by }
+    }
+
+    fn completeness(&self) -> Completeness {
+        let mut completeness = Completeness::Exact;
+        completeness.add(self.doubts.iter().map(Doubt::told));
+        completeness
+    }
+
+    /// Whether lines of this group may be missing. What their labels were nobody knows, but for the host.
+    fn is_doubtful(&self, parts: &[Part]) -> bool {
+        if self.doubts.is_empty() {
+            return false;
+        }
+        let mut span = self.span();
+        let mut of_host = None;
+        for (by, part) in self.query.by.iter().zip(parts) {
+            match (by, part) {
+                (By::Label(Column::Host), Part::Label(host)) => of_host = Some(host),
+                (_, part) => {
+                    let minutes = part.minutes(self.query.zone).unwrap_or(Minute(0)..Minute(u32::MAX));
+                    span = span.start.max(minutes.start)..span.end.min(minutes.end);
+                }
+            }
+        }
+        let mut doubts = self.doubts.iter();
+        doubts.any(|doubt| doubt.reason.touches(&span) && of_host.is_none_or(|host| **host == *doubt.host))
     }
 
     /// A key's group, in the order of the query's columns.
@@ -326,6 +367,7 @@ impl Group {
             bytes: self.bytes,
             duration_ms_p50: quantile_ms(&self.durations, 0.50),
             duration_ms_p95: quantile_ms(&self.durations, 0.95),
+            at_least: false,
         }
     }
 }

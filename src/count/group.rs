@@ -90,6 +90,21 @@ impl Part {
         }
     }
 
+    /// The minutes of a calendar part; `None` where it is a label.
+    pub fn minutes(&self, zone: Tz) -> Option<Range<Minute>> {
+        let until = |first: Day, end: Day| Some(first.span(zone).start..end.span(zone).start);
+        match self {
+            Part::Hour { utc_minute, .. } => {
+                let start = u32::try_from(*utc_minute).unwrap_or(0);
+                Some(Minute(start)..Minute(start.saturating_add(60)))
+            }
+            Part::Day(day) => Some(day.span(zone)),
+            Part::Week(monday) => until(*monday, monday.plus(7)),
+            Part::Month(first) => until(*first, first.next_month()),
+            Part::Label(_) => None,
+        }
+    }
+
     fn hour(minute: Minute, zone: Tz) -> Part {
         let offset_minutes = offset_minutes(minute, zone);
         let local = i64::from(minute.0) + i64::from(offset_minutes);
@@ -265,6 +280,19 @@ mod tests {
         assert_eq!(text(By::Day, "2026-12-31T12:00:00Z", zone), "2027-01-01");
         assert_eq!(text(By::Week, "2026-12-31T12:00:00Z", zone), "2026-W53");
         assert_eq!(text(By::Month, "2026-12-31T12:00:00Z", zone), "2027-01");
+    }
+
+    #[test]
+    fn a_calendar_part_holds_the_minutes_that_it_is_made_of() {
+        for zone in [Tz::UTC, Tz::Europe__Berlin, Tz::Asia__Kathmandu, Tz::Australia__Lord_Howe] {
+            for by in [By::Hour, By::Day, By::Week, By::Month] {
+                for at in ["2026-03-29T01:30:00Z", "2026-10-25T00:59:00Z", "2026-12-31T23:59:00Z"].map(minute) {
+                    let part = Part::of_minute(by, at, zone).unwrap();
+                    assert!(part.minutes(zone).unwrap().contains(&at), "{part} {zone}");
+                }
+            }
+        }
+        assert_eq!(Part::Label("a".into()).minutes(Tz::UTC), None);
     }
 
     #[test]

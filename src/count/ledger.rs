@@ -4,68 +4,23 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Cursor, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use polars::io::mmap::MmapBytesReader;
-use polars::prelude::{
-    DataFrame, KeyValueMetadata, ParallelStrategy, ParquetCompression, ParquetReader, ParquetWriter, SerReader,
-};
-use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+pub use super::completeness::{Completeness, Reason};
+pub use super::day_file::Footer;
+use super::day_file::{ReadError, encode, read_footer, read_tally};
 use super::tally::Tally;
 use crate::collect::log::{LogId, LogMark};
 use crate::day::Day;
 
-/// The footer's version that this program writes and reads.
-const FOOTER_VERSION: u32 = 1;
-/// The footer's key in the Parquet metadata.
-const FOOTER_KEY: &str = "daycap";
-/// Reasons kept a day; more of them would not make it less exact.
-const REASONS_MAX: usize = 20;
 /// Bytes of a host's name that go into its file's name; file systems allow 255 for the whole.
 const HOST_BYTES_MAX: usize = 128;
 /// Unreadable files kept a day and host. A disk that damages more needs a human, not another copy.
 const CORRUPT_MAX: u32 = 99;
-
-/// What a day file says of itself, under the key `daycap` of its Parquet metadata.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Footer {
-    pub version: u32,
-    pub host: String,
-    pub day: Day,
-    /// Every line of these logs that starts below the mark's offset and belongs to this day is in this file.
-    pub marks: Vec<LogMark>,
-    pub completeness: Completeness,
-}
-
-/// Whether a day's count is all there was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Completeness {
-    Exact,
-    AtLeast { reasons: Vec<String> },
-}
-
-impl Completeness {
-    /// Once at least, always at least: `reasons` are added to those there are, each once.
-    pub(super) fn add(&mut self, reasons: impl IntoIterator<Item = String>) {
-        for reason in reasons {
-            match self {
-                Completeness::Exact => *self = Completeness::AtLeast { reasons: vec![reason] },
-                Completeness::AtLeast { reasons } if reasons.contains(&reason) => {}
-                Completeness::AtLeast { reasons } => {
-                    if reasons.len() < REASONS_MAX {
-                        reasons.push(reason);
-                    }
-                }
-            }
-        }
-    }
-}
 
 /// One host's view of the ledger under a state directory.
 #[derive(Clone, Debug)]
@@ -80,19 +35,17 @@ pub struct Ledger {
 /// not be added again, and no state that relies on them should be written before a later commit succeeds.
 #[derive(Debug)]
 pub struct Committed {
-    pub written: Vec<Day>,
+    pub written: BTreeMap<Day, Written>,
     pub failed: Option<(Day, anyhow::Error)>,
 }
 
-/// Why a day file gives no rows.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ReadError {
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    #[error("it is not a day file of daycap, or damaged: {0}")]
-    Corrupt(String),
-    #[error("it has version {0}, which a newer daycap wrote; this one reads version {FOOTER_VERSION}")]
-    Newer(u32),
+/// What a commit made of a day's file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// How many the file holds now.
+    pub requests: u64,
+    /// The file that was there made no sense: it is kept under another name, and the day says so.
+    pub set_aside: Option<Reason>,
 }
 
 /// A day file's path in three steps, so that commits and tests say it once.
@@ -113,16 +66,15 @@ enum Old {
     },
 }
 
-/// A day file's content.
-pub(super) struct DayFile {
-    pub footer: Footer,
-    pub rows: DataFrame,
-}
-
 impl Ledger {
     /// The ledger under this state directory; nothing is created before the first commit.
     pub fn new(state_dir: &Path, host: &str) -> Ledger {
         Ledger { state_dir: state_dir.to_owned(), host: host.to_owned() }
+    }
+
+    /// Whose files it writes.
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     /// Add the tally's rows to their days' files, each with these marks (and the older marks that it had
@@ -133,19 +85,19 @@ impl Ledger {
         &self,
         tally: &Tally,
         marks: &BTreeMap<Day, Vec<LogMark>>,
-        at_least: &BTreeMap<Day, Vec<String>>,
+        at_least: &BTreeMap<Day, Completeness>,
     ) -> Committed {
         let mut days = tally.days();
         days.extend(marks.keys().chain(at_least.keys()));
-        let mut done = Committed { written: Vec::new(), failed: None };
+        let mut done = Committed { written: BTreeMap::new(), failed: None };
         for day in days {
             let marks = marks.get(&day).map_or(&[][..], Vec::as_slice);
-            let reasons = at_least.get(&day).map_or(&[][..], Vec::as_slice);
-            let replaced = self.replace(day, tally, marks, reasons);
-            if replaced.is_ok() {
-                done.written.push(day);
-            }
-            if let Err(error) = replaced.and_then(|()| self.sync(day)) {
+            let reasons = at_least.get(&day).map_or(&[][..], Completeness::reasons);
+            let synced = self.replace(day, tally, marks, reasons).and_then(|written| {
+                done.written.insert(day, written);
+                self.sync(day)
+            });
+            if let Err(error) = synced {
                 done.failed.get_or_insert((day, error));
             }
         }
@@ -162,9 +114,9 @@ impl Ledger {
                 Ok(footer) => footers.push(footer),
                 Err(ReadError::Corrupt(what)) => {
                     tracing::warn!(path = %path.display(), "day file is unreadable: {what}");
-                    let reasons = vec![format!("{} is unreadable: {what}", path.display())];
-                    let completeness = Completeness::AtLeast { reasons };
-                    footers.push(Footer { version: FOOTER_VERSION, host, day, marks: Vec::new(), completeness });
+                    let mut footer = empty_footer(&host, day);
+                    footer.completeness.add([unreadable(&path, day, &what)]);
+                    footers.push(footer);
                 }
                 Err(error) => return Err(cannot_read(&path, error)),
             }
@@ -220,43 +172,43 @@ impl Ledger {
     }
 
     /// Everything of one day, up to and with the rename.
-    fn replace(&self, day: Day, tally: &Tally, marks: &[LogMark], reasons: &[String]) -> anyhow::Result<()> {
+    fn replace(&self, day: Day, tally: &Tally, marks: &[LogMark], reasons: &[Reason]) -> anyhow::Result<Written> {
         let path = self.path(day);
-        let mut footer = self.empty_footer(day);
+        let mut footer = empty_footer(&self.host, day);
         let mut rows = Tally::default();
-        let (mut before, mut unreadable) = (None, None);
+        let (mut before, mut kept_as, mut set_aside) = (None, None, None);
         match self.readable(&path)? {
             Old::None => {}
             Old::Unreadable { what, aside } => {
-                let reason = format!("the day's file was unreadable ({what}) and is kept as {}", aside.display());
-                footer.completeness.add([reason]);
-                unreadable = Some(aside);
+                let what = format!("the day's file was unreadable ({what}) and is kept as {}", aside.display());
+                let reason = Reason::of_day(day, what);
+                footer.completeness.add([reason.clone()]);
+                (kept_as, set_aside) = (Some(aside), Some(reason));
             }
             Old::File(file) => {
                 (footer, rows) = *file;
                 before = Some(footer.clone());
             }
         }
-        let rows_before = rows.row_count();
         rows.add_day(tally, day);
+        let requests = rows.requests();
+        footer.requests = Some(requests);
         footer.marks = union(footer.marks, marks);
         footer.completeness.add(reasons.iter().cloned());
-        if before.as_ref() == Some(&footer) && rows.row_count() == rows_before {
-            return Ok(());
+        // Each row holds at least one request, so that equal footers are equal rows.
+        if before.as_ref() == Some(&footer) {
+            return Ok(Written { requests, set_aside });
         }
         fs::create_dir_all(&path.folder).with_context(|| format!("cannot create {}", path.folder.display()))?;
         let bytes = encode(&mut rows.ledger_rows(&self.host), &footer)?;
         write_durably(&path.temporary, &bytes).with_context(|| format!("cannot write {}", path.temporary.display()))?;
-        if let Some(aside) = unreadable {
+        if let Some(aside) = kept_as {
             // Only now, so that a commit that failed or died before finds the same file and gives the same reason.
             keep(&path.file, &aside).with_context(|| format!("cannot keep {}", aside.display()))?;
         }
-        fs::rename(&path.temporary, &path.file).with_context(|| format!("cannot put {} in place", path.file.display()))
-    }
-
-    fn empty_footer(&self, day: Day) -> Footer {
-        let host = self.host.clone();
-        Footer { version: FOOTER_VERSION, host, day, marks: Vec::new(), completeness: Completeness::Exact }
+        fs::rename(&path.temporary, &path.file)
+            .with_context(|| format!("cannot put {} in place", path.file.display()))?;
+        Ok(Written { requests, set_aside })
     }
 
     /// The day's file; one that makes no sense comes with a free name to keep it under.
@@ -308,59 +260,15 @@ impl Ledger {
     }
 }
 
-/// The footer of a day file; its rows are not looked at.
-pub(super) fn read_footer(path: &Path) -> Result<Footer, ReadError> {
-    let file = File::open(path)?;
-    understood(|| {
-        let mut reader = ParquetReader::new(file);
-        footer_of(&mut reader)
-    })
+/// The footer of a file that is not there, or cannot be read.
+fn empty_footer(host: &str, day: Day) -> Footer {
+    let host = host.to_owned();
+    Footer { host, day, requests: None, marks: Vec::new(), completeness: Completeness::Exact }
 }
 
-/// A day file's footer and rows, all columns of them or these.
-pub(super) fn read_day(path: &Path, columns: Option<&[&str]>) -> Result<DayFile, ReadError> {
-    let bytes = fs::read(path)?;
-    understood(|| {
-        let mut reader = ParquetReader::new(Cursor::new(bytes));
-        let footer = footer_of(&mut reader)?;
-        let columns = columns.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
-        // Files are read in parallel where many are; threads inside one would only get in their way.
-        let reader = reader.with_columns(columns).read_parallel(ParallelStrategy::None).set_rechunk(true);
-        let rows = reader.finish().map_err(corrupt)?;
-        Ok(DayFile { footer, rows })
-    })
-}
-
-/// A day file's footer and rows, as a tally to add to.
-pub(super) fn read_tally(path: &Path) -> Result<(Footer, Tally), ReadError> {
-    let file = read_day(path, None)?;
-    let rows = understood(|| Tally::of_ledger_rows(&file.rows).map_err(corrupt))?;
-    Ok((file.footer, rows))
-}
-
-/// A decoder may panic on damaged bytes; here that is an answer like any other.
-fn understood<T>(read: impl FnOnce() -> Result<T, ReadError>) -> Result<T, ReadError> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(ReadError::Corrupt("its bytes make no sense".into())))
-}
-
-fn corrupt(error: impl std::fmt::Display) -> ReadError {
-    ReadError::Corrupt(error.to_string())
-}
-
-fn footer_of<R: MmapBytesReader>(reader: &mut ParquetReader<R>) -> Result<Footer, ReadError> {
-    #[derive(Deserialize)]
-    struct Version {
-        version: u32,
-    }
-    let metadata = reader.get_metadata().map_err(corrupt)?;
-    let pairs = metadata.key_value_metadata().iter().flatten();
-    let json = pairs.filter(|pair| pair.key == FOOTER_KEY).find_map(|pair| pair.value.as_deref());
-    let json = json.ok_or_else(|| corrupt("its metadata has no \"daycap\""))?;
-    let Version { version } = serde_json::from_str(json).map_err(corrupt)?;
-    if version > FOOTER_VERSION {
-        return Err(ReadError::Newer(version));
-    }
-    serde_json::from_str(json).map_err(corrupt)
+/// Why the counts of a day are not there.
+pub(super) fn unreadable(path: &Path, day: Day, what: &str) -> Reason {
+    Reason::of_day(day, format!("{} is unreadable: {what}", path.display()))
 }
 
 fn cannot_read(path: &Path, error: ReadError) -> anyhow::Error {
@@ -383,14 +291,6 @@ fn union(old: Vec<LogMark>, new: &[LogMark]) -> Vec<LogMark> {
     let mut marks: BTreeMap<LogId, LogMark> = old.into_iter().map(|mark| (mark.id, mark)).collect();
     marks.extend(new.iter().map(|mark| (mark.id, mark.clone())));
     marks.into_values().collect()
-}
-
-fn encode(rows: &mut DataFrame, footer: &Footer) -> anyhow::Result<Vec<u8>> {
-    let pairs = vec![(FOOTER_KEY.to_owned(), serde_json::to_string(footer)?)];
-    let mut bytes = Vec::new();
-    let writer = ParquetWriter::new(&mut bytes).with_compression(ParquetCompression::Zstd(None));
-    writer.with_key_value_metadata(Some(KeyValueMetadata::from_static(pairs))).finish(rows)?;
-    Ok(bytes)
 }
 
 fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -439,6 +339,7 @@ mod tests {
     use super::*;
     use crate::collect::log::Fingerprint;
     use crate::count::batch;
+    use crate::count::day_file::read_day;
     use crate::count::sample::{Sample, any_samples, decoded, sample};
     use polars::prelude::Column;
     use proptest::prelude::*;
@@ -488,6 +389,16 @@ mod tests {
             missing_since: None,
             format: None,
         }
+    }
+
+    fn doubt(what: &str) -> BTreeMap<Day, Completeness> {
+        let mut completeness = Completeness::Exact;
+        completeness.add([Reason::of_day(day(DAY), what.to_owned())]);
+        BTreeMap::from([(day(DAY), completeness)])
+    }
+
+    fn days(written: &BTreeMap<Day, Written>) -> Vec<Day> {
+        written.keys().copied().collect()
     }
 
     impl Fixture {
@@ -551,23 +462,35 @@ mod tests {
         let commit = |marks: Vec<LogMark>| {
             fixture.ledger.commit(&Tally::default(), &BTreeMap::from([(day(DAY), marks)]), &BTreeMap::new())
         };
-        assert_eq!(commit(vec![mark(1, 10), mark(2, 20)]).written, [day(DAY)], "a day of marks alone is written");
+        let written = commit(vec![mark(1, 10), mark(2, 20)]).written;
+        assert_eq!(days(&written), [day(DAY)], "a day of marks alone is written");
         commit(vec![mark(2, 25), mark(3, 30)]);
         let footer = fixture.footer();
         assert_eq!(footer.marks, [mark(1, 10), mark(2, 25), mark(3, 30)]);
-        assert_eq!((footer.host.as_str(), footer.day, footer.version), ("web-1", day(DAY), 1));
+        assert_eq!((footer.host.as_str(), footer.day, footer.requests), ("web-1", day(DAY), Some(0)));
     }
 
     #[test]
     fn at_least_stays_with_each_reason_once() {
         let fixture = fixture();
-        let doubt = |reason: &str| BTreeMap::from([(day(DAY), vec![reason.to_owned()])]);
-        for reason in ["lost", "cut", "lost"] {
-            fixture.ledger.commit(&one_request(), &BTreeMap::new(), &doubt(reason));
+        for what in ["lost", "cut", "lost"] {
+            fixture.ledger.commit(&one_request(), &BTreeMap::new(), &doubt(what));
         }
         fixture.commit(&one_request());
-        let reasons = vec!["lost".to_owned(), "cut".to_owned()];
+        let reasons = ["lost", "cut"].map(|what| Reason::of_day(day(DAY), what.to_owned())).to_vec();
         assert_eq!(fixture.footer().completeness, Completeness::AtLeast { reasons });
+    }
+
+    #[test]
+    fn a_day_of_which_only_a_loss_is_known_has_a_file_that_says_so() {
+        let fixture = fixture();
+        let committed = fixture.ledger.commit(&Tally::default(), &BTreeMap::new(), &doubt("lost"));
+        assert_eq!(days(&committed.written), [day(DAY)]);
+        assert_eq!(fixture.requests(DAY), 0);
+        assert!(!fixture.footer().completeness.is_exact());
+        fixture.commit(&one_request());
+        assert_eq!(fixture.requests(DAY), 1);
+        assert!(!fixture.footer().completeness.is_exact());
     }
 
     #[test]
@@ -594,11 +517,11 @@ mod tests {
         let mut tally = tally(&[at(0), at(1), at(2)]);
         let committed = fixture.ledger.commit(&tally, &BTreeMap::new(), &BTreeMap::new());
         let (failed, error) = committed.failed.unwrap();
-        assert_eq!((committed.written.clone(), failed), (vec![day(DAY), day("2026-11-24")], day("2026-11-23")));
+        assert_eq!((days(&committed.written), failed), (vec![day(DAY), day("2026-11-24")], day("2026-11-23")));
         assert!(format!("{error:#}").contains("date=2026-11-23"), "{error:#}");
 
         fs::remove_file(&blocked).unwrap();
-        tally.take_days(&committed.written.into_iter().collect());
+        tally.take_days(&committed.written.into_keys().collect());
         fixture.commit(&tally);
         for day in [DAY, "2026-11-23", "2026-11-24"] {
             assert_eq!(fixture.requests(day), 1);
@@ -612,14 +535,15 @@ mod tests {
             fixture.commit(&one_request());
             fs::write(fixture.file(DAY), b"not parquet").unwrap();
             assert_ne!(fixture.footer().completeness, Completeness::Exact, "it holds back no start, and is told");
-            fixture.commit(&one_request());
+            let committed = fixture.ledger.commit(&one_request(), &BTreeMap::new(), &BTreeMap::new());
+            assert!(committed.written[&day(DAY)].set_aside.is_some(), "who runs is told at once");
             assert_eq!(fixture.requests(DAY), 1);
             let aside = fixture.file(DAY).with_file_name(format!("web-1.parquet.corrupt-{round}"));
             assert_eq!(fs::read(&aside).unwrap(), b"not parquet");
             let Completeness::AtLeast { reasons } = fixture.footer().completeness.clone() else {
                 panic!("the day must be at_least");
             };
-            assert!(reasons[0].contains(&aside.display().to_string()), "{reasons:?}");
+            assert!(reasons[0].what.contains(&aside.display().to_string()), "{reasons:?}");
             assert_eq!(fixture.ledger.files().unwrap().len(), 1);
         }
     }
@@ -658,14 +582,23 @@ mod tests {
     #[test]
     fn a_file_that_a_newer_version_wrote_is_left_alone() {
         let fixture = fixture();
-        let mut footer = fixture.ledger.empty_footer(day(DAY));
-        footer.version = 2;
-        let bytes = encode(&mut one_request().ledger_rows("web-1"), &footer).unwrap();
+        let bytes = super::super::day_file::of_a_newer_version(&mut one_request().ledger_rows("web-1"));
         fs::create_dir_all(fixture.file(DAY).parent().unwrap()).unwrap();
         fs::write(fixture.file(DAY), &bytes).unwrap();
         let error = fixture.ledger.commit(&one_request(), &BTreeMap::new(), &BTreeMap::new()).failed.unwrap().1;
         assert!(format!("{error:#}").contains("a newer daycap wrote"), "{error:#}");
         assert_eq!(fs::read(fixture.file(DAY)).unwrap(), bytes);
+    }
+
+    #[test]
+    fn a_file_of_an_older_version_is_added_to_and_keeps_its_reasons() {
+        let fixture = fixture();
+        let bytes = super::super::day_file::of_version_1(&mut one_request().ledger_rows("web-1"), day(DAY));
+        fs::create_dir_all(fixture.file(DAY).parent().unwrap()).unwrap();
+        fs::write(fixture.file(DAY), bytes).unwrap();
+        fixture.commit(&one_request());
+        assert_eq!((fixture.requests(DAY), fixture.footer().requests), (2, Some(2)));
+        assert_eq!(fixture.footer().completeness.reasons(), [Reason::of_day(day(DAY), "cut".to_owned())]);
     }
 
     #[test]
@@ -675,7 +608,8 @@ mod tests {
         fixture.ledger.commit(&one_request(), &marks, &BTreeMap::new());
         fs::set_permissions(fixture.file(DAY), std::os::unix::fs::PermissionsExt::from_mode(0o400)).unwrap();
         let written = fixture.ledger.commit(&Tally::default(), &marks, &BTreeMap::new()).written;
-        assert_eq!(written, [day(DAY)]);
+        assert_eq!(days(&written), [day(DAY)]);
+        assert_eq!(written[&day(DAY)].requests, 1);
         assert!(fs::metadata(fixture.file(DAY)).unwrap().permissions().readonly(), "the same file is still there");
     }
 

@@ -3,6 +3,8 @@
 pub mod batch;
 mod sums;
 pub mod tally;
+pub mod completeness;
+mod day_file;
 pub mod ledger;
 pub mod group;
 pub mod counting;

@@ -3,6 +3,7 @@
 //! days' rows however many years are asked for.
 //! This file never writes.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,9 +13,11 @@ use std::thread;
 use anyhow::Context;
 use chrono_tz::Tz;
 
+use super::completeness::Completeness;
 pub use super::counting::Counting;
+use super::day_file::{DayFile, Footer, ReadError, read_day, read_tally};
 pub use super::group::By;
-use super::ledger::{Completeness, DayFile, Footer, Ledger, ReadError, read_day, read_tally};
+use super::ledger::{Ledger, Reason, unreadable};
 use super::tally::{Minutes, Tally};
 use crate::day::{Day, Minute};
 use crate::quota::{Column, Match};
@@ -47,6 +50,8 @@ pub struct Row {
     /// Interpolated in the duration buckets; `None` where no request says its duration.
     pub duration_ms_p50: Option<f64>,
     pub duration_ms_p95: Option<f64>,
+    /// The group covers minutes of which lines may be missing: its sums are lower bounds.
+    pub at_least: bool,
 }
 
 /// An answer, rows in order of their groups: calendar columns by time, labels by name.
@@ -56,16 +61,24 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// Over all rows; its group is empty.
     pub total: Row,
-    /// `AtLeast` if any day in it is.
+    /// `AtLeast` if any row is, or would be if it had not lost all its lines; with the reasons of all.
     pub completeness: Completeness,
 }
 
-/// Answer from the ledger, all hosts together. `progress(done, of)` is told of each file read.
+/// Answer from the ledger, all hosts together. `progress(done, of)` is told of each file read; `missing` tells, by
+/// host, of what the ledger does not hold and does not say either.
 ///
-/// A damaged file does not keep the rest from answering: the report is then `AtLeast` and says which. The
-/// ledger's days are UTC, so a day that is `AtLeast` marks a report whose local day only touches it.
-pub fn report(ledger: &Ledger, query: &Query, progress: &mut dyn FnMut(u64, u64)) -> anyhow::Result<Report> {
-    Ok(counted(ledger, query, progress)?.finish())
+/// A damaged file does not keep the rest from answering: the report is then `AtLeast` and says which. Only the
+/// rows that a reason's bounds touch are marked.
+pub fn report(
+    ledger: &Ledger,
+    query: &Query,
+    missing: &[(String, Reason)],
+    progress: &mut dyn FnMut(u64, u64),
+) -> anyhow::Result<Report> {
+    let mut counting = counted(ledger, query, progress)?;
+    missing.iter().for_each(|(host, reason)| counting.doubt(host, std::slice::from_ref(reason)));
+    Ok(counting.finish())
 }
 
 fn counted(ledger: &Ledger, query: &Query, progress: &mut dyn FnMut(u64, u64)) -> anyhow::Result<Counting> {
@@ -78,39 +91,61 @@ fn counted(ledger: &Ledger, query: &Query, progress: &mut dyn FnMut(u64, u64)) -
     Ok(counting)
 }
 
-fn add_file(counting: &mut Counting, day: Day, host: &str, read: Result<DayFile, String>) {
-    let counted = read.and_then(|file| {
-        if let Completeness::AtLeast { reasons } = &file.footer.completeness {
-            counting.doubt(reasons.iter().map(|reason| format!("{day} {host}: {reason}")));
-        }
-        counting.add_ledger_rows(&file.rows, &file.footer.host).map_err(|error| error.to_string())
+fn add_file(counting: &mut Counting, file: &FileOf, read: Result<DayFile, String>) {
+    let counted = read.and_then(|day| {
+        counting.doubt(&day.footer.host, day.footer.completeness.reasons());
+        counting.add_ledger_rows(&day.rows, &day.footer.host).map_err(|error| error.to_string())
     });
     if let Err(what) = counted {
-        counting.doubt([format!("{day} {host}: the day's file is not counted: {what}")]);
+        counting.doubt(&file.1, &[not_counted(file, &what)]);
     }
 }
 
-/// Units a minute of the requests that match, from the ledger; minutes without any are left out. A damaged
-/// file is left out with a warning; [`Ledger::footers`] leaves out the same days.
-pub fn minutes(ledger: &Ledger, span: Range<Minute>, matching: &Match) -> anyhow::Result<Minutes> {
+fn not_counted((day, _, path): &FileOf, what: &str) -> Reason {
+    unreadable(path, *day, what)
+}
+
+/// Units a minute of the requests that match, from the ledger; minutes without any are left out.
+#[derive(Debug, Default)]
+pub struct UnitsAMinute {
+    pub minutes: Minutes,
+    /// UTC days in which lines may be missing, files that could not be read among them.
+    pub incomplete: Incomplete,
+}
+
+/// UTC days in which lines may be missing, and why.
+pub type Incomplete = BTreeMap<Day, Completeness>;
+
+/// The units of each minute in a span. A damaged file is left out, and its day said to be incomplete.
+pub fn minutes(ledger: &Ledger, span: Range<Minute>, matching: &Match) -> anyhow::Result<UnitsAMinute> {
     let query =
         Query { span: Some(span.start)..Some(span.end), by: Vec::new(), matching: matching.clone(), zone: Tz::UTC };
     let files = files_in(ledger, &query.span)?;
     let counting = Counting::new(query, "");
-    let start = || (counting.clone(), Minutes::new());
-    let add = |(counting, minutes): &mut (Counting, Minutes), day: Day, host: &str, read: Result<DayFile, String>| {
-        let added = read.and_then(|file| {
-            counting.add_units_a_minute(&file.rows, &file.footer.host, minutes).map_err(|error| error.to_string())
+    let start = || (counting.clone(), UnitsAMinute::default());
+    let add = |(counting, sum): &mut (Counting, UnitsAMinute), file: &FileOf, read: Result<DayFile, String>| {
+        let mut reasons = Completeness::Exact;
+        let added = read.and_then(|day| {
+            reasons.add(day.footer.completeness.reasons().iter().cloned());
+            counting
+                .add_units_a_minute(&day.rows, &day.footer.host, &mut sum.minutes)
+                .map_err(|error| error.to_string())
         });
         if let Err(what) = added {
-            tracing::warn!(%day, host, "the day's file is not counted: {what}");
+            reasons.add([not_counted(file, &what)]);
+        }
+        if !reasons.is_exact() {
+            sum.incomplete.entry(file.0).or_default().add(reasons.reasons().iter().cloned());
         }
     };
-    let mut all = Minutes::new();
+    let mut all = UnitsAMinute::default();
     for (_, part) in read_all(&files, &counting.minute_columns(), &mut |_, _| {}, start, add)? {
-        for (minute, units) in part {
-            let minute = all.entry(minute).or_default();
+        for (minute, units) in part.minutes {
+            let minute = all.minutes.entry(minute).or_default();
             *minute = minute.saturating_add(units);
+        }
+        for (day, completeness) in part.incomplete {
+            all.incomplete.entry(day).or_default().add(completeness.reasons().iter().cloned());
         }
     }
     Ok(all)
@@ -125,7 +160,7 @@ pub fn top_operations(
 ) -> anyhow::Result<Vec<(String, String, u64)>> {
     let by = [Column::Service, Column::Operation].map(By::Label).to_vec();
     let query = Query { span: Some(span.start)..Some(span.end), by, matching: matching.clone(), zone: Tz::UTC };
-    let rows = report(ledger, &query, &mut |_, _| {})?.rows;
+    let rows = report(ledger, &query, &[], &mut |_, _| {})?.rows;
     let named =
         |row: Row| <[String; 2]>::try_from(row.group).ok().map(|[service, operation]| (service, operation, row.units));
     let mut operations: Vec<_> = rows.into_iter().filter_map(named).collect();
@@ -139,8 +174,11 @@ pub fn day_file(path: &Path) -> anyhow::Result<Result<(Footer, Tally), String>> 
     answer(path, read_tally(path))
 }
 
+/// A day file: its day, its host as its name tells, its path.
+type FileOf = (Day, String, PathBuf);
+
 /// The day files that can hold a minute of the span.
-fn files_in(ledger: &Ledger, span: &Range<Option<Minute>>) -> anyhow::Result<Vec<(Day, String, PathBuf)>> {
+fn files_in(ledger: &Ledger, span: &Range<Option<Minute>>) -> anyhow::Result<Vec<FileOf>> {
     let mut files = ledger.files()?;
     files.retain(|(day, ..)| {
         let minutes = day.span(Tz::UTC);
@@ -152,18 +190,18 @@ fn files_in(ledger: &Ledger, span: &Range<Option<Minute>>) -> anyhow::Result<Vec
 /// Read these columns of all files on a few threads. Each thread adds its files to what `start` gives it; what
 /// cannot be understood is added as a sentence. An input or output error ends the whole.
 fn read_all<A: Send>(
-    files: &[(Day, String, PathBuf)],
+    files: &[FileOf],
     columns: &[&str],
     progress: &mut dyn FnMut(u64, u64),
     start: impl Fn() -> A + Sync,
-    add: impl Fn(&mut A, Day, &str, Result<DayFile, String>) + Sync,
+    add: impl Fn(&mut A, &FileOf, Result<DayFile, String>) + Sync,
 ) -> anyhow::Result<Vec<A>> {
     let next = AtomicUsize::new(0);
     let (tell, told) = mpsc::channel();
     let read_some = |tell: mpsc::Sender<()>| {
         let mut sum = start();
-        while let Some((day, host, path)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            add(&mut sum, *day, host, read(path, columns)?);
+        while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            add(&mut sum, file, read(&file.2, columns)?);
             // Nobody listens any more only when the caller's progress panicked.
             let _ = tell.send(());
         }
@@ -208,8 +246,6 @@ fn answer<T>(path: &Path, read: Result<T, ReadError>) -> anyhow::Result<Result<T
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::collect::request::Decoded;
     use crate::count::sample::{Sample, any_samples, decoded, minute, push, sample};
@@ -232,7 +268,7 @@ mod tests {
             self.commit_doubtful(host, samples, &BTreeMap::new());
         }
 
-        fn commit_doubtful(&self, host: &str, samples: &[Sample], at_least: &BTreeMap<Day, Vec<String>>) {
+        fn commit_doubtful(&self, host: &str, samples: &[Sample], at_least: &Incomplete) {
             let mut tally = Tally::default();
             tally.add(&mut decoded(samples));
             assert!(self.ledger(host).commit(&tally, &BTreeMap::new(), at_least).failed.is_none());
@@ -245,7 +281,7 @@ mod tests {
     }
 
     fn ask(fixture: &Fixture, query: &Query) -> Report {
-        report(&fixture.ledger("any"), query, &mut |_, _| {}).unwrap()
+        report(&fixture.ledger("any"), query, &[], &mut |_, _| {}).unwrap()
     }
 
     fn count(samples: &[Sample], query: &Query, host: &str) -> Report {
@@ -344,15 +380,59 @@ mod tests {
         assert_eq!(report.completeness, Completeness::Exact);
     }
 
+    /// A loss in host h's log from 23:00 on the 21st to 00:30 on the 22nd.
+    fn lost_over_midnight(fixture: &Fixture) -> Reason {
+        let at = |text: &str| text.parse().unwrap();
+        let what = "/var/log/app.log: was truncated".to_owned();
+        let reason = Reason::between(at("2026-11-21T23:00:00Z"), at("2026-11-22T00:30:00Z"), what);
+        let mut completeness = Completeness::Exact;
+        completeness.add([reason.clone()]);
+        let days = ["2026-11-21", "2026-11-22"].map(|day| (day.parse().unwrap(), completeness.clone()));
+        fixture.commit_doubtful("h", &three_days(), &BTreeMap::from(days));
+        reason
+    }
+
+    /// The groups of the rows that are marked.
+    fn marked(report: &Report) -> Vec<String> {
+        report.rows.iter().filter(|row| row.at_least).map(|row| row.group.join("|")).collect()
+    }
+
     #[test]
-    fn a_doubtful_day_makes_its_reports_at_least_and_no_others() {
+    fn only_groups_that_cover_a_loss_are_at_least() {
         let fixture = Fixture::new();
-        let day: Day = "2026-11-21".parse().unwrap();
-        fixture.commit_doubtful("h", &three_days(), &BTreeMap::from([(day, vec!["a log was truncated".to_owned()])]));
-        let reasons = vec!["2026-11-21 h: a log was truncated".to_owned()];
-        assert_eq!(ask(&fixture, &query("day")).completeness, Completeness::AtLeast { reasons });
-        let span = Some(minute("2026-11-22T00:00:00Z"))..None;
-        assert_eq!(ask(&fixture, &Query { span, ..query("day") }).completeness, Completeness::Exact);
+        let reason = lost_over_midnight(&fixture);
+        let by = |by: &str| ask(&fixture, &query(by));
+        let report = by("day");
+        assert_eq!(marked(&report), ["2026-11-21", "2026-11-22"]);
+        assert!(report.total.at_least);
+        let told = Reason { what: "h: /var/log/app.log: was truncated".to_owned(), ..reason };
+        assert_eq!(report.completeness.reasons(), [told], "once, though two days say it");
+        assert_eq!(marked(&by("hour")), ["2026-11-21T23:00+00:00", "2026-11-22T00:00+00:00"]);
+        assert_eq!(marked(&by("operation")), ["/a", "/b"], "nobody knows the labels of what is lost");
+        let in_tokyo = ask(&fixture, &Query { zone: Tz::Asia__Tokyo, ..query("day") });
+        assert_eq!(marked(&in_tokyo), ["2026-11-22"], "it is 08:00 to 09:30 there");
+    }
+
+    #[test]
+    fn a_loss_outside_the_span_and_of_another_host_marks_nothing() {
+        let fixture = Fixture::new();
+        lost_over_midnight(&fixture);
+        fixture.commit("other", &three_days());
+        let by_host = ask(&fixture, &query("host"));
+        assert_eq!((marked(&by_host), by_host.total.at_least), (vec!["h".to_owned()], true));
+        let span = Some(minute("2026-11-22T00:31:00Z"))..None;
+        let after = ask(&fixture, &Query { span, ..query("day") });
+        assert!(after.completeness.is_exact() && !after.total.at_least && marked(&after).is_empty());
+    }
+
+    #[test]
+    fn what_the_ledger_does_not_know_is_told_to_it() {
+        let fixture = Fixture::new();
+        fixture.commit("h", &three_days());
+        let gone = ("h".to_owned(), Reason::of_day("2026-11-20".parse().unwrap(), "its file is gone".to_owned()));
+        let report = report(&fixture.ledger("any"), &query("day"), &[gone], &mut |_, _| {}).unwrap();
+        assert_eq!(marked(&report), ["2026-11-20"]);
+        assert_eq!(report.completeness.told(), "h: its file is gone (on 2026-11-20)");
     }
 
     #[test]
@@ -363,9 +443,10 @@ mod tests {
         std::fs::write(path, b"damaged").unwrap();
         let report = ask(&fixture, &query("day"));
         assert_eq!(report.total.requests, 3);
-        let Completeness::AtLeast { reasons } = report.completeness else { panic!("it must say so") };
-        assert!(reasons[0].starts_with(&format!("{day} h: the day's file is not counted")), "{reasons:?}");
-        assert_eq!(minutes(&fixture.ledger("h"), Minute(0)..Minute(u32::MAX), &Match::default()).unwrap().len(), 3);
+        let told = report.completeness.told();
+        assert!(told.contains("is unreadable") && told.contains(&format!("(on {day})")), "{told}");
+        let known = minutes(&fixture.ledger("h"), Minute(0)..Minute(u32::MAX), &Match::default()).unwrap();
+        assert_eq!((known.minutes.len(), known.incomplete.into_keys().collect()), (3, vec![day]));
     }
 
     #[test]
@@ -373,7 +454,7 @@ mod tests {
         let fixture = Fixture::new();
         fixture.commit("h", &three_days());
         let mut told = Vec::new();
-        report(&fixture.ledger("h"), &query("day"), &mut |done, of| told.push((done, of))).unwrap();
+        report(&fixture.ledger("h"), &query("day"), &[], &mut |done, of| told.push((done, of))).unwrap();
         assert_eq!(told, [(1, 3), (2, 3), (3, 3)]);
     }
 
@@ -452,7 +533,7 @@ mod tests {
             let requests = samples.iter().filter(accepted).count() as u64;
             prop_assert_eq!((counted.total.requests, counted.total.units), (requests, units));
             let minutes = minutes(&fixture.ledger("h"), Minute(29_000_347)..Minute(29_003_000), &query.matching).unwrap();
-            prop_assert_eq!(minutes.values().sum::<u64>(), units);
+            prop_assert_eq!(minutes.minutes.values().sum::<u64>(), units);
         }
     }
 }

@@ -89,8 +89,15 @@ impl Tally {
         Ok(tally)
     }
 
+    /// The sum of all rows.
+    pub(super) fn requests(&self) -> u64 {
+        let sums = self.sums.frames().iter().flat_map(|frame| sums::integers(frame, batch::REQUESTS));
+        sums.fold(0, |sum, requests| sum.saturating_add(*requests))
+    }
+
     /// How many rows are held; the same key may be in several of them.
-    pub(super) fn row_count(&self) -> usize {
+    #[cfg(test)]
+    fn row_count(&self) -> usize {
         self.sums.frames().iter().map(DataFrame::height).sum()
     }
 

@@ -2,8 +2,12 @@
 
 use super::*;
 use crate::collect::log::Fingerprint;
+use crate::collect::loss::Loss;
 use crate::collect::request::{Decoded, Series, pack};
+use crate::collect::tail::SourceProgress;
 use crate::config::Surroundings;
+use crate::count::ledger::Written;
+use crate::publish::trouble::Concern;
 
 const NOON: &str = "2026-11-22T12:00:00Z";
 
@@ -13,19 +17,28 @@ fn now_after(seconds: u64) -> Now {
     Now { wall: noon + uptime, uptime }
 }
 
+const ONE_SOURCE: &str = "[[source]]\npath = \"a.log\"\n[[quota]]\nname = \"prod\"\nlimit = 100\n";
+
 /// An engine with one source and a quota of 100 a day.
 fn engine() -> Engine {
-    engine_of("[[source]]\npath = \"a.log\"\n[[quota]]\nname = \"prod\"\nlimit = 100\n")
+    engine_of(ONE_SOURCE)
 }
 
 fn engine_of(text: &str) -> Engine {
+    engine_with(text, State::default())
+}
+
+fn config_of(text: &str) -> Config {
     let surroundings = Surroundings { hostname: "app-1".to_owned(), ..Surroundings::default() };
-    let config =
-        crate::config::parse(text, std::path::Path::new("daycap.toml"), &surroundings).expect("a good configuration");
+    crate::config::parse(text, std::path::Path::new("daycap.toml"), &surroundings).expect("a good configuration")
+}
+
+fn engine_with(text: &str, state: State) -> Engine {
+    let config = config_of(text);
     let now = Minute::at(now_after(0).wall);
     let usage = |quota: &crate::quota::Quota| Usage::new(quota.clone(), BTreeMap::new(), BTreeMap::new(), now);
     let usages = config.quotas.iter().map(usage).collect();
-    Engine::new(Arc::new(config), "0", State::default(), usages, Incomplete::new())
+    Engine::new(Arc::new(config), "0", state, usages, Doubts::default(), BTreeSet::new())
 }
 
 /// What a pass finds that read `requests` requests of this minute.
@@ -84,18 +97,24 @@ fn requests_in(commit: &Commit) -> u64 {
 }
 
 fn saved(left: Commit) -> Event {
-    let left = Commit { tally: Tally::default(), marks: BTreeMap::new(), ..left };
-    Event::Committed(Box::new(Committed { left, error: None }), Duration::ZERO)
+    Event::Committed(Box::new(all_of(left)), Duration::ZERO)
+}
+
+/// All of it was written.
+fn all_of(commit: Commit) -> Committed {
+    let left = Commit { tally: Tally::default(), marks: BTreeMap::new(), at_least: BTreeMap::new(), ..commit };
+    Committed { left, written: BTreeMap::new(), error: None }
 }
 
 fn failed(left: Commit) -> Event {
-    Event::Committed(Box::new(Committed { left, error: Some("disk full".to_owned()) }), Duration::ZERO)
+    let error = Some("disk full".to_owned());
+    Event::Committed(Box::new(Committed { left, written: BTreeMap::new(), error }), Duration::ZERO)
 }
 
 fn alerts_in(effects: &[Effect]) -> Vec<alert::Level> {
     effects
         .iter()
-        .filter_map(|effect| if let Effect::Deliver(alert) = effect { Some(alert.level) } else { None })
+        .filter_map(|effect| if let Effect::Deliver(Message::Alert(alert)) = effect { Some(alert.level) } else { None })
         .collect()
 }
 
@@ -117,20 +136,19 @@ fn what_could_not_be_saved_is_in_the_next_commit_with_what_came_since() {
     let commit = commit_in(engine.apply(now_after(0), harvest(NOON, 3, 300))).expect("a commit");
     engine.apply(now_after(1), harvest(NOON, 2, 500));
     engine.apply(now_after(2), failed(commit));
-    assert_eq!(engine.snapshot(now_after(2).wall).commit.failures, 1);
+    assert_eq!(engine.snapshot(now_after(2)).commit.failures, 1);
     let commit = commit_in(engine.apply(now_after(60), Event::Tick)).expect("another try");
     assert_eq!(requests_in(&commit), 5);
     assert_eq!(commit.marks.values().flatten().map(|mark| mark.offset).collect::<Vec<_>>(), [500]);
     engine.apply(now_after(61), saved(commit));
-    assert_eq!(engine.snapshot(now_after(61).wall).commit.failing, None);
+    assert_eq!(engine.snapshot(now_after(61)).commit.failing, None);
 }
 
 #[test]
 fn a_commit_that_took_long_is_not_followed_at_once() {
     let mut engine = engine();
     let commit = commit_in(engine.apply(now_after(0), harvest(NOON, 1, 1))).expect("a commit");
-    let left = Commit { tally: Tally::default(), marks: BTreeMap::new(), ..commit };
-    engine.apply(now_after(2), Event::Committed(Box::new(Committed { left, error: None }), Duration::from_secs(2)));
+    engine.apply(now_after(2), Event::Committed(Box::new(all_of(commit)), Duration::from_secs(2)));
     assert!(commit_in(engine.apply(now_after(41), harvest(NOON, 1, 2))).is_none(), "more than a twentieth of the time");
     assert!(commit_in(engine.apply(now_after(42), Event::Tick)).is_some());
 }
@@ -212,4 +230,277 @@ fn a_finished_day_is_summarised_once_its_counts_are_saved() {
     assert_eq!(summaries(&engine.apply(now_after(70), saved(again))), 1, "not tried again");
     engine.apply(now_after(71), Event::Summarised(day, None));
     assert_eq!(summaries(&engine.apply(now_after(200), Event::Tick)), 0, "written again without a reason");
+}
+
+fn troubles_in(effects: &[Effect]) -> Vec<Concern> {
+    effects
+        .iter()
+        .filter_map(
+            |effect| if let Effect::Deliver(Message::Trouble(trouble)) = effect { Some(trouble.level) } else { None },
+        )
+        .collect()
+}
+
+fn day(text: &str) -> Day {
+    text.parse().expect("a day")
+}
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().expect("an instant")
+}
+
+/// What a pass finds that saw a log vanish between 23:30 of the day before and now.
+fn harvest_of_loss() -> Event {
+    let loss = Loss {
+        source: 0,
+        path: "/var/log/a.log".to_owned(),
+        what: "was truncated before it was read".to_owned(),
+        since: at("2026-11-21T23:30:00Z"),
+        until: at(NOON),
+    };
+    Event::Harvested(Box::new(Harvest { caught_up: true, losses: vec![loss], ..Harvest::default() }))
+}
+
+#[test]
+fn a_loss_makes_its_days_at_least_at_once_and_in_the_next_commit() {
+    let mut engine = engine();
+    let effects = engine.apply(now_after(0), harvest_of_loss());
+    let told = engine.snapshot(now_after(0)).quotas[0].completeness.told();
+    assert_eq!(
+        told,
+        "/var/log/a.log: was truncated before it was read (between 2026-11-21 23:30:00 and 2026-11-22 12:00:00 UTC)"
+    );
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Say(Severity::Error, text) if text.contains(&told))));
+    assert_eq!(troubles_in(&effects), [Concern::NotExact]);
+    let commit = commit_in(effects).expect("a commit");
+    assert_eq!(commit.at_least.keys().copied().collect::<Vec<_>>(), [day("2026-11-21"), day("2026-11-22")]);
+    assert!(commit.state.unsummarised.contains(&day("2026-11-21")), "the summary of that day is wrong now");
+
+    engine.apply(now_after(1), failed(commit));
+    let again = commit_in(engine.apply(now_after(60), Event::Tick)).expect("another try");
+    assert_eq!(again.at_least.len(), 2, "a failed commit forgot it");
+    engine.apply(now_after(61), saved(again));
+    assert!(!engine.snapshot(now_after(61)).quotas[0].completeness.is_exact(), "it stays");
+    let next = commit_in(engine.apply(now_after(120), harvest(NOON, 1, 1))).expect("a commit");
+    assert!(next.at_least.is_empty(), "it is in the footers by now");
+}
+
+/// The window of the 22nd begins at 08:00 UTC in Los Angeles.
+#[test]
+fn a_loss_marks_only_the_windows_that_it_touches() {
+    let quota = |name: &str, zone: &str| format!("[[quota]]\nname = {name:?}\nlimit = 100\ntz = {zone:?}\n");
+    let source = "[[source]]\npath = \"a.log\"\n".to_owned();
+    let mut engine = engine_of(&(source + &quota("here", "UTC") + &quota("west", "America/Los_Angeles")));
+    let Event::Harvested(mut harvest) = harvest_of_loss() else { unreachable!("it is a harvest") };
+    harvest.losses[0].until = at("2026-11-22T03:00:00Z");
+    engine.apply(now_after(0), Event::Harvested(harvest));
+    let quotas = engine.snapshot(now_after(0)).quotas;
+    assert_eq!(quotas.iter().map(|quota| quota.completeness.is_exact()).collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
+fn days_older_than_kept_are_forgotten_once_a_day() {
+    let mut engine = engine_of("[state]\nkeep = \"30d\"\n[[source]]\npath = \"a.log\"\n");
+    let forgotten = |effects: &[Effect]| -> Vec<String> {
+        let day = |effect: &Effect| if let Effect::Forget(day) = effect { Some(day.to_string()) } else { None };
+        effects.iter().filter_map(day).collect()
+    };
+    for (seconds, date) in [(0, "2026-11-20"), (1, "2026-11-21"), (2, "2026-11-22")] {
+        let effects = engine.apply(now_after(seconds), harvest(&format!("{date}T11:00:00Z"), 1, seconds));
+        assert_eq!(forgotten(&effects), [""; 0]);
+    }
+    assert_eq!(forgotten(&engine.apply(now_after(86_400), Event::Tick)), ["2026-10-23"]);
+    assert_eq!(forgotten(&engine.apply(now_after(86_410), Event::Tick)), [""; 0]);
+}
+
+#[test]
+fn a_day_file_that_was_set_aside_is_told_at_once() {
+    let mut engine = engine();
+    let commit = commit_in(engine.apply(now_after(0), harvest(NOON, 3, 300))).expect("a commit");
+    let reason = Reason::of_day(day("2026-11-22"), "the day's file was unreadable".to_owned());
+    let written = BTreeMap::from([(day("2026-11-22"), Written { requests: 3, set_aside: Some(reason) })]);
+    let effects =
+        engine.apply(now_after(1), Event::Committed(Box::new(Committed { written, ..all_of(commit) }), Duration::ZERO));
+    let published = effects.iter().find_map(|effect| match effect {
+        Effect::Publish(snapshot) => Some(snapshot.quotas[0].completeness.told()),
+        _ => None,
+    });
+    assert_eq!(published.as_deref(), Some("the day's file was unreadable (on 2026-11-22)"));
+    assert_eq!(troubles_in(&effects), [Concern::NotExact]);
+    assert_eq!(troubles_in(&engine.apply(now_after(20), Event::Tick)), [], "said twice");
+}
+
+#[test]
+fn commits_that_fail_for_a_minute_are_said_to_people_once() {
+    let mut engine = engine();
+    let mut said = Vec::new();
+    let mut commit = commit_in(engine.apply(now_after(0), harvest(NOON, 3, 300)));
+    for seconds in (1..200).step_by(10) {
+        let mut effects = match commit.take() {
+            Some(commit) => engine.apply(now_after(seconds), failed(commit)),
+            None => Vec::new(),
+        };
+        effects.extend(engine.apply(now_after(seconds + 9), Event::Tick));
+        said.extend(troubles_in(&effects).into_iter().map(|concern| (concern, seconds)));
+        commit = commit_in(effects);
+    }
+    assert_eq!(said, [(Concern::CommitFailing, 61)]);
+}
+
+/// What a pass finds that read one request of each of these minutes.
+fn harvest_of(minutes: impl IntoIterator<Item = Minute>) -> Event {
+    let minutes = minutes.into_iter().map(|minute| (minute, 1)).collect();
+    Event::Harvested(Box::new(Harvest {
+        caught_up: true,
+        minutes: BTreeMap::from([(0, minutes)]),
+        ..Harvest::default()
+    }))
+}
+
+/// Every minute of the two days before noon.
+fn two_days() -> impl Iterator<Item = Minute> {
+    let noon = Minute::at(at(NOON)).0;
+    (noon - 2 * DAY_MINUTES..=noon).map(Minute)
+}
+
+fn state_in(effects: Vec<Effect>) -> State {
+    commit_in(effects).expect("a commit").state
+}
+
+#[test]
+fn a_source_that_stopped_is_stale_once_and_its_quota_says_so() {
+    let mut engine = engine();
+    engine.apply(now_after(0), harvest_of(two_days()));
+    assert_eq!(troubles_in(&engine.apply(now_after(14 * 60), Event::Tick)), []);
+    let effects = engine.apply(now_after(16 * 60), Event::Tick);
+    assert_eq!(troubles_in(&effects), [Concern::Stale]);
+    let snapshot = engine.snapshot(now_after(16 * 60));
+    assert_eq!(snapshot.sources[0].stale_since, Some(at("2026-11-22T12:15:00Z")));
+    assert_eq!(snapshot.quotas[0].stale_sources, ["a.log"]);
+    let state = state_in(effects);
+
+    let mut restarted = engine_with(ONE_SOURCE, state);
+    let effects = restarted.apply(now_after(17 * 60), harvest_of([]));
+    assert_eq!(troubles_in(&effects), [], "a restart says it again");
+    assert!(restarted.snapshot(now_after(17 * 60)).sources[0].stale_since.is_some());
+    let logs_again = [Minute::at(now_after(18 * 60).wall)];
+    restarted.apply(now_after(18 * 60), harvest_of(logs_again));
+    assert_eq!(restarted.snapshot(now_after(18 * 60)).sources[0].stale_since, None);
+    restarted.apply(now_after(18 * 60 + 10), Event::Tick);
+    assert_eq!(troubles_in(&restarted.apply(now_after(120 * 60), Event::Tick)), [Concern::Stale], "a second silence");
+}
+
+#[test]
+fn half_read_logs_are_not_silent() {
+    let mut engine = engine();
+    let Event::Harvested(mut half) = harvest_of(two_days()) else { unreachable!("it is a harvest") };
+    half.caught_up = false;
+    half.progress = vec![SourceProgress { logs: 1, lag_bytes: 7 }];
+    engine.apply(now_after(0), Event::Harvested(half));
+    assert_eq!(troubles_in(&engine.apply(now_after(60 * 60), Event::Tick)), []);
+    assert_eq!(engine.snapshot(now_after(60 * 60)).sources[0].stale_since, None);
+}
+
+#[test]
+fn a_configured_silence_is_judged_without_history_and_never_means_never() {
+    for (value, expected) in [("1h", true), ("never", false), ("auto", false)] {
+        let mut engine = engine_of(&format!("[[source]]\npath = \"a.log\"\nstale_after = {value:?}\n"));
+        engine.apply(now_after(0), harvest_of([Minute::at(at(NOON))]));
+        assert_eq!(troubles_in(&engine.apply(now_after(59 * 60), Event::Tick)), [], "{value}");
+        let said = troubles_in(&engine.apply(now_after(61 * 60), Event::Tick));
+        assert_eq!(!said.is_empty(), expected, "{value}");
+    }
+}
+
+#[test]
+fn a_quota_of_another_key_does_not_wait_for_a_silent_source() {
+    let source = "[[source]]\npath = \"a.log\"\nkey = \"test\"\nstale_after = \"1h\"\n";
+    let quota = |name: &str| format!("[[quota]]\nname = {name:?}\nlimit = 5\nmatch = {{ key = {name:?} }}\n");
+    let mut engine = engine_of(&(source.to_owned() + &quota("prod") + &quota("test")));
+    engine.apply(now_after(0), harvest_of([Minute::at(at(NOON))]));
+    let quotas = engine.snapshot(now_after(61 * 60)).quotas;
+    let silent: Vec<_> = quotas.iter().map(|quota| quota.stale_sources.len()).collect();
+    assert_eq!(silent, [0, 1]);
+}
+
+#[test]
+fn stamps_far_ahead_are_said_and_hide_no_silence() {
+    let mut engine = engine();
+    let noon = Minute::at(at(NOON));
+    let in_a_year = Minute(noon.0 + 365 * DAY_MINUTES);
+    let effects = engine.apply(now_after(0), harvest_of(two_days().chain([in_a_year, Minute(7)])));
+    let said: Vec<_> = effects
+        .iter()
+        .filter_map(|effect| if let Effect::Say(Severity::Warn, text) = effect { Some(text.as_str()) } else { None })
+        .collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    let source = &engine.snapshot(now_after(0)).sources[0];
+    assert_eq!(source.last_request, Some(at(NOON)));
+    assert!(source.problems[0].starts_with("1 lines are stamped more than a day ahead of the clock"));
+    assert!(source.problems[1].starts_with("1 lines are older than the 800 days of state.keep"));
+    assert_eq!(troubles_in(&engine.apply(now_after(16 * 60), Event::Tick)), [Concern::Stale]);
+}
+
+#[test]
+fn a_request_stamped_a_little_ahead_was_made_by_now() {
+    let mut engine = engine();
+    engine.apply(now_after(0), harvest_of(two_days().map(|minute| Minute(minute.0 + 600))));
+    assert_eq!(engine.snapshot(now_after(0)).sources[0].last_request, Some(at(NOON)));
+    assert_eq!(troubles_in(&engine.apply(now_after(16 * 60), Event::Tick)), [Concern::Stale]);
+}
+
+/// Uptime goes on; the wall clock is ten years ahead.
+fn jumped(seconds: u64) -> Now {
+    Now { wall: at("2036-11-22T12:00:00Z"), ..now_after(seconds) }
+}
+
+#[test]
+fn a_clock_that_runs_ahead_and_comes_back_loses_nothing() {
+    let mut engine = engine();
+    let commit = commit_in(engine.apply(now_after(0), harvest(NOON, 85, 300))).expect("a commit");
+    engine.apply(now_after(1), saved(commit));
+    let before = engine.snapshot(now_after(2)).quotas[0].clone();
+    let effects = engine.apply(jumped(20), harvest("2036-11-22T12:00:00Z", 3, 400));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Forget(_))), "the ledger is forgotten");
+    assert_eq!(engine.snapshot(jumped(20)).quotas[0].used, 3);
+    let effects = engine.apply(now_after(40), harvest(NOON, 1, 500));
+    let after = engine.snapshot(now_after(40)).quotas[0].clone();
+    assert_eq!((after.used, &after.top[0].2), (86, &86));
+    assert_eq!(after.window_start, before.window_start);
+    assert_eq!(alerts_in(&effects), [], "80 % is said again");
+}
+
+#[test]
+fn a_silence_is_noticed_though_the_clock_went_back() {
+    let mut engine = engine();
+    engine.apply(now_after(0), harvest_of(two_days()));
+    let back = |seconds| Now { wall: at("1970-01-01T00:00:00Z"), ..now_after(seconds) };
+    assert_eq!(troubles_in(&engine.apply(back(60), Event::Tick)), []);
+    assert_eq!(troubles_in(&engine.apply(back(16 * 60), Event::Tick)), [Concern::Stale]);
+}
+
+#[test]
+fn a_day_that_a_wrong_clock_ended_is_summarised_again_when_it_ends() {
+    let mut engine = engine();
+    let summaries = |effects: &[Effect]| -> Vec<String> {
+        let day = |effect: &Effect| if let Effect::Summarise(day) = effect { Some(day.to_string()) } else { None };
+        effects.iter().filter_map(day).collect()
+    };
+    let commit = commit_in(engine.apply(now_after(0), harvest(NOON, 1, 100))).expect("a commit");
+    assert_eq!(summaries(&engine.apply(jumped(1), saved(commit))), ["2026-11-22"]);
+    engine.apply(jumped(2), Event::Summarised(day("2026-11-22"), None));
+    let commit = commit_in(engine.apply(now_after(60), harvest(NOON, 1, 200))).expect("a commit");
+    assert_eq!(summaries(&engine.apply(now_after(61), saved(commit))), [""; 0]);
+    let midnight = now_after(12 * 3_600);
+    assert_eq!(summaries(&engine.apply(midnight, Event::Tick)), ["2026-11-22"]);
+}
+
+#[test]
+fn what_no_file_says_yet_is_committed_though_nothing_else_changes() {
+    let config = Arc::new(config_of(ONE_SOURCE));
+    let mut doubts = Doubts::default();
+    doubts.note_day(day("2026-11-20"), Reason::of_day(day("2026-11-20"), "the ledger's file is gone".to_owned()));
+    let mut engine = Engine::new(config, "0", State::default(), Vec::new(), doubts, BTreeSet::new());
+    let commit = commit_in(engine.apply(now_after(0), Event::Tick)).expect("a commit");
+    assert_eq!(commit.at_least.keys().copied().collect::<Vec<_>>(), [day("2026-11-20")]);
 }

@@ -57,6 +57,25 @@ impl Level {
 pub struct Memory {
     /// Quota name -> the window it was said in, and the levels said.
     pub said: BTreeMap<String, Said>,
+    /// The same of the window that was shown before: a wrong clock shows another window for a while, and what was
+    /// said in this one must not be said again when it comes back.
+    #[serde(default)]
+    pub before: BTreeMap<String, Said>,
+}
+
+impl Memory {
+    /// Turn to the quota's window, where it is another than the one last shown.
+    fn enter(&mut self, quota: &QuotaStatus) {
+        let is_present = |said: &Said| said.window_start == quota.window_start;
+        if self.said.get(&quota.name).is_some_and(is_present) {
+            return;
+        }
+        let left = self.said.remove(&quota.name);
+        if self.before.get(&quota.name).is_some_and(is_present) {
+            self.said.extend(self.before.remove_entry(&quota.name));
+        }
+        self.before.extend(left.map(|said| (quota.name.clone(), said)));
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,12 +132,13 @@ fn is_used(quota: &QuotaStatus, percent: u64) -> bool {
 }
 
 /// What to say now, and remember it as said. Only the gravest new level of a quota speaks; the milder ones
-/// that hold with it or that it implies are remembered with it. A new window forgets, and so does a quota that
-/// is no more: the memory is never larger than `quotas`.
+/// that hold with it or that it implies are remembered with it. A new window begins with nothing said; a quota that
+/// is no more is forgotten, so that the memory is never larger than two windows of each of `quotas`.
 pub fn due(memory: &mut Memory, quotas: &[QuotaStatus], now: DateTime<Utc>) -> Vec<Alert> {
-    memory
-        .said
-        .retain(|name, said| quotas.iter().any(|quota| quota.name == *name && quota.window_start == said.window_start));
+    let is_there = |name: &String| quotas.iter().any(|quota| quota.name == *name);
+    memory.said.retain(|name, _| is_there(name));
+    memory.before.retain(|name, _| is_there(name));
+    quotas.iter().for_each(|quota| memory.enter(quota));
     quotas.iter().filter_map(|quota| due_for(memory, quota, now)).collect()
 }
 
@@ -229,6 +249,7 @@ fn local(instant: DateTime<Utc>, zone: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::count::ledger::Reason;
     use crate::forecast::Forecast;
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
@@ -260,6 +281,7 @@ mod tests {
             exhausted_at: Some(at("2026-11-22T18:40:00Z")),
             alerts: Vec::new(),
             completeness: Completeness::Exact,
+            stale_sources: Vec::new(),
             top: Vec::new(),
         }
     }
@@ -363,6 +385,23 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_ran_ahead_and_came_back_says_nothing_again() {
+        let mut memory = Memory::default();
+        spoken(&mut memory, &[(33_000, 0.1)]);
+        let mut ahead = quota(33_000, 0.1);
+        ahead.window_start = at("2036-11-21T23:00:00Z");
+        ahead.alerts = vec![Level::Used80];
+        let said = |memory: &mut Memory, quota: &QuotaStatus| due(memory, std::slice::from_ref(quota), at(NOON)).len();
+        assert_eq!(said(&mut memory, &ahead), 1);
+        assert_eq!(spoken(&mut memory, &[(33_000, 0.1), (38_000, 0.1)]), [Level::Used95]);
+        assert_eq!(said(&mut memory, &ahead), 0);
+        assert_eq!(spoken(&mut memory, &[(38_000, 0.1)]), []);
+        let calm = QuotaStatus { window_start: at("2046-11-21T23:00:00Z"), ..quota(0, 0.0) };
+        assert_eq!(said(&mut memory, &calm), 0);
+        assert_eq!(spoken(&mut memory, &[(38_000, 0.1)]), [], "a window in which nothing was said came between");
+    }
+
+    #[test]
     fn quotas_speak_for_themselves() {
         let mut first = quota(33_000, 0.1);
         first.alerts = vec![Level::Used80];
@@ -409,7 +448,9 @@ mod tests {
     fn a_message_without_history_or_with_lost_lines_says_so() {
         let mut learning = QuotaStatus {
             exhausted_at: None,
-            completeness: Completeness::AtLeast { reasons: vec!["a log was truncated".to_owned()] },
+            completeness: Completeness::AtLeast {
+                reasons: vec![Reason::of_day("2026-11-22".parse().expect("a day"), "a log was truncated".to_owned())],
+            },
             ..quota(32_000, 0.3)
         };
         learning.forecast.confidence = Confidence::Learning;

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use super::alert::Level;
 use super::snapshot::{CommitStatus, QuotaStatus, RequestLabels, Snapshot, SourceStatus};
 use crate::collect::request::Lines;
-use crate::count::ledger::Completeness;
+use crate::count::ledger::{Completeness, Reason};
 use crate::forecast::{Confidence, Forecast};
 
 /// Sunday 2026-11-22, half past two in the afternoon UTC.
@@ -53,6 +53,7 @@ pub fn calm_quota() -> QuotaStatus {
         exhausted_at: None,
         alerts: vec![],
         completeness: Completeness::Exact,
+        stale_sources: vec![],
         top: vec![("sync".into(), "jobSearch".into(), 8_123), ("crm".into(), "contact".into(), 4_222)],
     }
 }
@@ -79,8 +80,13 @@ pub fn projected_quota() -> QuotaStatus {
         exhausted_at: Some(midnight(22, 8) + TimeDelta::minutes(525)),
         alerts: vec![Level::Projected],
         completeness: Completeness::AtLeast {
-            reasons: vec!["app.log was truncated before 1,024 bytes were read".into()],
+            reasons: vec![Reason::between(
+                now() - TimeDelta::minutes(90),
+                now() - TimeDelta::minutes(88),
+                "app.log was truncated before 1,024 bytes were read".into(),
+            )],
         },
+        stale_sources: vec!["/srv/crm/api.log".into()],
         top: vec![("geo".into(), "/v1/geocode".into(), 7_900)],
     }
 }
@@ -92,6 +98,8 @@ fn healthy_source() -> SourceStatus {
         lag_bytes: 0,
         lines: Lines { counted: 20_245, skipped: 310, malformed: 0, no_time: 0, bad_time: 0 },
         last_request: Some(now() - TimeDelta::seconds(2)),
+        stale_since: None,
+        stale_after_minutes: Some(15),
         problems: vec![],
     }
 }
@@ -102,7 +110,9 @@ fn troubled_source() -> SourceStatus {
         logs: 1,
         lag_bytes: 1_048_576,
         lines: Lines { counted: 0, skipped: 0, malformed: 4, no_time: 2, bad_time: 1 },
-        last_request: None,
+        last_request: Some(now() - TimeDelta::hours(9)),
+        stale_since: Some(now() - TimeDelta::hours(7)),
+        stale_after_minutes: Some(120),
         problems: vec!["/srv/crm/api.log: permission denied; let daycap's group read it".into()],
     }
 }

@@ -128,6 +128,13 @@ fn sources(scrape: &Scrape, sources: &[SourceStatus]) -> prometheus::Result<()> 
         "Time of the source's latest counted request, in seconds since 1970; absent before the first.",
         ["source"],
         lasts,
+    )?;
+    let stale = |source: &SourceStatus| if source.stale_since.is_some() { 1.0 } else { 0.0 };
+    scrape.gauge(
+        "daycap_source_stale",
+        "1 if the source has been silent for longer than expected, else 0: its requests may be missing.",
+        ["source"],
+        sources.iter().map(|source| ([source.name.as_str()], stale(source))),
     )
 }
 
@@ -324,7 +331,9 @@ mod tests {
 
     #[test]
     fn what_does_not_exist_is_absent_rather_than_zero() {
-        let text = render(&example::snapshot());
+        let mut snapshot = example::snapshot();
+        snapshot.sources[1].last_request = None;
+        let text = render(&snapshot);
         assert!(text.contains("daycap_quota_exhaustion_timestamp_seconds{quota=\"maps\"}"));
         assert!(!text.contains("daycap_quota_exhaustion_timestamp_seconds{quota=\"prod\"}"));
         assert!(!text.contains("daycap_source_last_request_timestamp_seconds{source=\"/srv/crm/api.log\"}"));

@@ -4,6 +4,7 @@ pub mod snapshot;
 #[doc(hidden)]
 pub mod example;
 pub mod alert;
+pub mod trouble;
 pub mod deliver;
 pub mod text;
 pub mod metrics;

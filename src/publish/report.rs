@@ -1,5 +1,6 @@
 //! A report becomes a table, CSV, JSON or Markdown.
-//! This file never groups, sorts or sums; the report comes finished.
+//! This file never groups, sorts or sums; the report comes finished. CSV has no place for words: who prints it
+//! tells the notes elsewhere.
 
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
@@ -19,6 +20,8 @@ pub enum OutputFormat {
     Markdown,
 }
 
+/// What marks a row whose sums are lower bounds.
+const AT_LEAST: &str = "≥";
 /// The sums of a row, as CSV and JSON name them.
 const SUMS: [&str; 6] = ["requests", "errors", "units", "bytes", "duration_ms_p50", "duration_ms_p95"];
 
@@ -64,8 +67,7 @@ fn markdown(report: &Report) -> String {
     let table = grid(report, ASCII_MARKDOWN, markdown_text).to_string();
     let mut lines = table.lines().map(str::to_string).collect::<Vec<_>>();
     lines[1] = right_aligned(&lines[1], report.by.len());
-    let notes = notes(report);
-    let notes = if notes.is_empty() { notes } else { format!("\n{}", markdown_text(notes.trim_end()) + "\n") };
+    let notes: String = notes(report).lines().map(|line| format!("\n{}\n", markdown_text(line))).collect();
     lines.join("\n") + "\n" + &notes
 }
 
@@ -103,16 +105,15 @@ fn has_total(report: &Report) -> bool {
 
 fn figures(row: &Row) -> [String; 6] {
     let [requests, errors, units, bytes] = [row.requests, row.errors, row.units, row.bytes].map(thousands);
+    let requests = if row.at_least { format!("{AT_LEAST}{requests}") } else { requests };
     let [p50, p95] = [row.duration_ms_p50, row.duration_ms_p95].map(|ms| ms.map_or("-".into(), milliseconds));
     [requests, errors, units, bytes, p50, p95]
 }
 
-/// What a reader must know of the numbers; empty when they are exact.
-fn notes(report: &Report) -> String {
-    match &report.completeness {
-        Completeness::Exact => String::new(),
-        Completeness::AtLeast { reasons } => format!("at least this many: {}\n", printable(&reasons.join("; "))),
-    }
+/// What a reader must know of the numbers, a line a reason; empty when they are exact.
+pub fn notes(report: &Report) -> String {
+    let told = report.completeness.reasons().iter().map(|reason| printable(&reason.to_string()));
+    told.map(|reason| format!("{AT_LEAST} at least this many: {reason}\n")).collect()
 }
 
 /// Text as a Markdown table cell shows it: what Markdown or HTML would read as markup is escaped.
@@ -184,7 +185,7 @@ struct JsonRow<'a> {
 impl Serialize for JsonRow<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let row = self.row;
-        let mut map = serializer.serialize_map(Some(self.by.len() + SUMS.len()))?;
+        let mut map = serializer.serialize_map(Some(self.by.len() + SUMS.len() + 1))?;
         for (column, label) in self.by.iter().zip(&row.group) {
             map.serialize_entry(column, label)?;
         }
@@ -194,6 +195,7 @@ impl Serialize for JsonRow<'_> {
         }
         map.serialize_entry(p50, &row.duration_ms_p50.map(rounded))?;
         map.serialize_entry(p95, &row.duration_ms_p95.map(rounded))?;
+        map.serialize_entry("at_least", &row.at_least)?;
         map.end()
     }
 }
@@ -203,6 +205,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
+    use crate::count::ledger::{Completeness, Reason};
     use crate::quota::Column;
 
     fn row(group: &[&str], requests: u64, durations: Option<(f64, f64)>) -> Row {
@@ -214,20 +217,22 @@ mod tests {
             bytes: requests * 1_500,
             duration_ms_p50: durations.map(|(p50, _)| p50),
             duration_ms_p95: durations.map(|(_, p95)| p95),
+            at_least: false,
         }
     }
 
     fn example() -> Report {
+        let what = ["app.log was truncated", "crm.log.2.gz is damaged"];
+        let day = "2026-11-21".parse().expect("a day");
+        let reasons = what.map(|what| Reason::of_day(day, what.to_owned())).to_vec();
         Report {
             by: vec![By::Day, By::Label(Column::Operation)],
             rows: vec![
-                row(&["2026-11-21", "jobSearch"], 38_412, Some((41.25, 1_312.000_4))),
+                Row { at_least: true, ..row(&["2026-11-21", "jobSearch"], 38_412, Some((41.25, 1_312.000_4))) },
                 row(&["2026-11-22", "say \"hi\", <b>|x|</b>\n"], 7, None),
             ],
-            total: row(&[], 38_419, Some((41.25, 1_312.0))),
-            completeness: Completeness::AtLeast {
-                reasons: vec!["app.log was truncated".into(), "crm.log.2.gz is damaged".into()],
-            },
+            total: Row { at_least: true, ..row(&[], 38_419, Some((41.25, 1_312.0))) },
+            completeness: Completeness::AtLeast { reasons },
         }
     }
 
@@ -247,11 +252,12 @@ mod tests {
             expect![[r#"
                 day         operation               requests  errors   units       bytes  p50 ms  p95 ms
                 ─────────────────────────────────────────────────────────────────────────────────────────
-                2026-11-21  jobSearch                 38,412     384  38,412  57,618,000    41.2   1,312
+                2026-11-21  jobSearch                ≥38,412     384  38,412  57,618,000    41.2   1,312
                 2026-11-22  say "hi", <b>|x|</b>\n         7       0       7      10,500       -       -
                 ─────────────────────────────────────────────────────────────────────────────────────────
-                total                                 38,419     384  38,419  57,628,500    41.2   1,312
-                at least this many: app.log was truncated; crm.log.2.gz is damaged
+                total                                ≥38,419     384  38,419  57,628,500    41.2   1,312
+                ≥ at least this many: app.log was truncated (on 2026-11-21)
+                ≥ at least this many: crm.log.2.gz is damaged (on 2026-11-21)
             "#]],
         );
     }
@@ -290,7 +296,8 @@ mod tests {
                       "units": 38412,
                       "bytes": 57618000,
                       "duration_ms_p50": 41.25,
-                      "duration_ms_p95": 1312.0
+                      "duration_ms_p95": 1312.0,
+                      "at_least": true
                     },
                     {
                       "day": "2026-11-22",
@@ -300,7 +307,8 @@ mod tests {
                       "units": 7,
                       "bytes": 10500,
                       "duration_ms_p50": null,
-                      "duration_ms_p95": null
+                      "duration_ms_p95": null,
+                      "at_least": false
                     }
                   ],
                   "total": {
@@ -309,13 +317,22 @@ mod tests {
                     "units": 38419,
                     "bytes": 57628500,
                     "duration_ms_p50": 41.25,
-                    "duration_ms_p95": 1312.0
+                    "duration_ms_p95": 1312.0,
+                    "at_least": true
                   },
                   "completeness": {
                     "kind": "at_least",
                     "reasons": [
-                      "app.log was truncated",
-                      "crm.log.2.gz is damaged"
+                      {
+                        "since": "2026-11-21T00:00:00Z",
+                        "until": "2026-11-21T23:59:00Z",
+                        "what": "app.log was truncated"
+                      },
+                      {
+                        "since": "2026-11-21T00:00:00Z",
+                        "until": "2026-11-21T23:59:00Z",
+                        "what": "crm.log.2.gz is damaged"
+                      }
                     ]
                   }
                 }
@@ -331,11 +348,13 @@ mod tests {
             expect![[r#"
                 | day        | operation                     | requests | errors |  units |      bytes | p50 ms | p95 ms |
                 |------------|-------------------------------|---------:|-------:|-------:|-----------:|-------:|-------:|
-                | 2026-11-21 | jobSearch                     |   38,412 |    384 | 38,412 | 57,618,000 |   41.2 |  1,312 |
+                | 2026-11-21 | jobSearch                     |  ≥38,412 |    384 | 38,412 | 57,618,000 |   41.2 |  1,312 |
                 | 2026-11-22 | say "hi", \<b\>\|x\|\</b\>\\n |        7 |      0 |      7 |     10,500 |      - |      - |
-                | total      |                               |   38,419 |    384 | 38,419 | 57,628,500 |   41.2 |  1,312 |
+                | total      |                               |  ≥38,419 |    384 | 38,419 | 57,628,500 |   41.2 |  1,312 |
 
-                at least this many: app.log was truncated; crm.log.2.gz is damaged
+                ≥ at least this many: app.log was truncated (on 2026-11-21)
+
+                ≥ at least this many: crm.log.2.gz is damaged (on 2026-11-21)
             "#]],
         );
     }
@@ -360,25 +379,26 @@ mod tests {
             &empty(),
             OutputFormat::Json,
             expect![[r#"
-            {
-              "by": [
-                "day",
-                "operation"
-              ],
-              "rows": [],
-              "total": {
-                "requests": 0,
-                "errors": 0,
-                "units": 0,
-                "bytes": 0,
-                "duration_ms_p50": null,
-                "duration_ms_p95": null
-              },
-              "completeness": {
-                "kind": "exact"
-              }
-            }
-        "#]],
+                {
+                  "by": [
+                    "day",
+                    "operation"
+                  ],
+                  "rows": [],
+                  "total": {
+                    "requests": 0,
+                    "errors": 0,
+                    "units": 0,
+                    "bytes": 0,
+                    "duration_ms_p50": null,
+                    "duration_ms_p95": null,
+                    "at_least": false
+                  },
+                  "completeness": {
+                    "kind": "exact"
+                  }
+                }
+            "#]],
         );
         check(
             &empty(),

@@ -118,8 +118,10 @@ pub struct QuotaStatus {
     pub exhausted_at: Option<DateTime<Utc>>,
     /// The levels that hold now, lowest first.
     pub alerts: Vec<Level>,
-    /// Of the window's days.
+    /// Of the window.
     pub completeness: Completeness,
+    /// Sources of this quota's requests that are stale: while there is one, low usage means little.
+    pub stale_sources: Vec<String>,
     /// Busiest operations of the window: service, operation, units; at most 10. Objects in JSON.
     #[serde(serialize_with = "as_objects")]
     pub top: Vec<(String, String, u64)>,
@@ -142,7 +144,11 @@ pub struct SourceStatus {
     pub lag_bytes: u64,
     pub lines: Lines,
     pub last_request: Option<DateTime<Utc>>,
-    /// What keeps a path from being read, one sentence each.
+    /// When it had been silent for longer than expected; `None`: it has not, or nothing is expected of it yet.
+    pub stale_since: Option<DateTime<Utc>>,
+    /// How long it may be silent after its last request; `None`: for ever, or not known yet.
+    pub stale_after_minutes: Option<u32>,
+    /// What keeps a path from being read, or is odd about what was read; one sentence each.
     pub problems: Vec<String>,
 }
 

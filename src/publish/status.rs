@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::alert::Level;
 use super::snapshot::{QuotaStatus, Snapshot, SourceStatus};
@@ -46,7 +46,7 @@ fn says_over(level: Level) -> bool {
 /// `12,345/40,000 (31 %) · forecast 33.9k [31-37k] · reset 00:00 UTC`
 pub fn one_line(quota: &QuotaStatus) -> String {
     let forecast = &quota.forecast;
-    format!(
+    let mut line = format!(
         "{}/{} ({}) · forecast {} [{}] · reset {}",
         thousands(quota.used),
         thousands(quota.limit),
@@ -54,7 +54,11 @@ pub fn one_line(quota: &QuotaStatus) -> String {
         compact(forecast.p50),
         compact_band(forecast.p10, forecast.p90),
         clock(quota.resets_at, &quota.zone)
-    )
+    );
+    if !quota.stale_sources.is_empty() {
+        line += &format!(" · silent: {}", printable(&quota.stale_sources.join(", ")));
+    }
+    line
 }
 
 fn block(quota: &QuotaStatus, now: DateTime<Utc>) -> String {
@@ -78,6 +82,10 @@ fn block(quota: &QuotaStatus, now: DateTime<Utc>) -> String {
     for (name, value) in rows {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {name:<11} {value}");
+    }
+    if !quota.stale_sources.is_empty() {
+        let names = printable(&quota.stale_sources.join(", "));
+        let _ = writeln!(text, "  {:<11} {names}: low usage may be lines that are not there", "silent");
     }
     text
 }
@@ -119,7 +127,7 @@ fn busiest(quota: &QuotaStatus) -> String {
 fn count(completeness: &Completeness) -> String {
     match completeness {
         Completeness::Exact => "exact".into(),
-        Completeness::AtLeast { reasons } => format!("at least this many: {}", printable(&reasons.join("; "))),
+        Completeness::AtLeast { .. } => format!("at least this many: {}", printable(&completeness.told())),
     }
 }
 
@@ -136,6 +144,10 @@ fn source_lines(source: &SourceStatus, now: DateTime<Utc>) -> String {
         last,
         lines(&source.lines)
     );
+    if let (Some(_), Some(minutes)) = (source.stale_since, source.stale_after_minutes) {
+        let expected = duration(TimeDelta::minutes(i64::from(minutes)));
+        let _ = writeln!(text, "  stale: silent for longer than the {expected} that are expected of it");
+    }
     for problem in &source.problems {
         let _ = writeln!(text, "  problem: {}", printable(problem));
     }
@@ -190,10 +202,12 @@ mod tests {
               resets      2026-11-23 00:00 PST, in 17 h 30 min
               may spend   2.0 a minute until then
               busiest     geo /v1/geocode 7,900
-              count       at least this many: app.log was truncated before 1,024 bytes were read
+              count       at least this many: app.log was truncated before 1,024 bytes were read (between 2026-11-22 13:00:00 and 13:02:00 UTC)
+              silent      /srv/crm/api.log: low usage may be lines that are not there
 
             source /var/log/app/*.log: 3 logs, read to the end, last request 2 s ago, 20,245 lines counted, 310 skipped
-            source /srv/crm/api.log: 1 log, 1,048,576 bytes behind, no request yet, 0 lines counted, 7 unreadable
+            source /srv/crm/api.log: 1 log, 1,048,576 bytes behind, last request 9 h 00 min ago, 0 lines counted, 7 unreadable
+              stale: silent for longer than the 2 h 00 min that are expected of it
               problem: /srv/crm/api.log: permission denied; let daycap's group read it
         "#]]
         .assert_eq(&text(&example::snapshot()));

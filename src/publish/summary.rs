@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::text::thousands;
 use crate::collect::request::OTHER;
 use crate::count::ledger::Completeness;
-use crate::count::query::{Report, Row};
+use crate::count::query::{Report, Row, UnitsAMinute};
 use crate::count::tally::Minutes;
 use crate::day::{Day, Minute};
 use crate::forecast::{PastDay, bins, forecast};
@@ -59,6 +59,8 @@ pub struct QuotaDay {
     /// The minute in which the limit was passed.
     pub exceeded_at: Option<DateTime<Utc>>,
     pub forecasts_at: Vec<Fared>,
+    /// Of the quota's day, which another zone's calendar may begin elsewhere than the summary's.
+    pub completeness: Completeness,
 }
 
 /// What was forecast at one hour of the day, and how far it was off.
@@ -165,11 +167,14 @@ fn name(row: &Row) -> String {
     row.group.join(" ")
 }
 
-/// How this day went for a quota. `minutes` are the units of the quota's requests, of this day at least;
+/// How this day went for a quota. `known` are the units of the quota's requests, of this day at least;
 /// `history` the days before it.
-pub fn quota_day(name: &str, limit: u64, zone: Tz, day: Day, minutes: &Minutes, history: &[PastDay]) -> QuotaDay {
+pub fn quota_day(name: &str, limit: u64, zone: Tz, day: Day, known: &UnitsAMinute, history: &[PastDay]) -> QuotaDay {
     let span = day.span(zone);
+    let minutes = &known.minutes;
     let used = minutes.range(span.clone()).map(|(_, units)| units).sum();
+    let mut completeness = Completeness::Exact;
+    completeness.add(known.incomplete.values().flat_map(|day| day.within(&span).reasons().to_vec()));
     QuotaDay {
         name: name.to_owned(),
         zone: zone.name().to_owned(),
@@ -181,6 +186,7 @@ pub fn quota_day(name: &str, limit: u64, zone: Tz, day: Day, minutes: &Minutes, 
         exceeded: used > limit,
         exceeded_at: exceeded_at(minutes, day, zone, limit),
         forecasts_at: how_it_fared(history, minutes, day, zone, limit),
+        completeness,
     }
 }
 
@@ -270,16 +276,14 @@ fn overview(summary: &Summary, zone: Tz) -> String {
 fn completeness(completeness: &Completeness) -> String {
     match completeness {
         Completeness::Exact => "The count is exact.".to_owned(),
-        Completeness::AtLeast { reasons } => {
-            let reasons: Vec<_> = reasons.iter().map(|reason| cell(reason)).collect();
-            format!("**The count is a lower bound:** {}.", reasons.join("; "))
-        }
+        Completeness::AtLeast { .. } => format!("**The count is a lower bound:** {}.", cell(&completeness.told())),
     }
 }
 
 fn quota_section(quota: &QuotaDay) -> String {
     let (used, limit) = (thousands(quota.used), thousands(quota.limit));
-    let mut text = format!("## Quota {}: {used} of {limit} ({}%)\n\n", cell(&quota.name), quota.percent);
+    let at_least = if quota.completeness.is_exact() { "" } else { "at least " };
+    let mut text = format!("## Quota {}: {at_least}{used} of {limit} ({}%)\n\n", cell(&quota.name), quota.percent);
     let zone = quota.zone.parse().unwrap_or(Tz::UTC);
     let local = |instant: DateTime<Utc>| instant.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string();
     let verdict = quota.exceeded_at.map_or_else(
@@ -353,6 +357,7 @@ fn replace(dir: &Path, name: &str, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::count::ledger::Reason;
     use crate::count::query::By;
     use crate::quota::Column;
     use expect_test::expect;
@@ -376,7 +381,7 @@ mod tests {
     fn row(name: &str, requests: u64, errors: u64) -> Row {
         let group = if name.is_empty() { Vec::new() } else { vec![name.to_owned()] };
         let (units, bytes) = (requests, requests * 1_000);
-        Row { group, requests, errors, units, bytes, duration_ms_p50: None, duration_ms_p95: None }
+        Row { group, requests, errors, units, bytes, duration_ms_p50: None, duration_ms_p95: None, at_least: false }
     }
 
     fn report(column: Column, completeness: Completeness, rows: Vec<Row>) -> Report {
@@ -387,9 +392,11 @@ mod tests {
         let minutes = office("2026-10-26", "2026-11-20");
         let today = day("2026-11-20");
         let history = bins::past_days(&minutes, BERLIN, today, 28, &BTreeSet::new());
+        let incomplete = BTreeMap::from([(today, completeness.clone())]);
+        let known = UnitsAMinute { minutes, incomplete };
         let quotas = vec![
-            quota_day("prod", 40_000, BERLIN, today, &minutes, &history),
-            quota_day("small", 5_000, BERLIN, today, &minutes, &history),
+            quota_day("prod", 40_000, BERLIN, today, &known, &history),
+            quota_day("small", 5_000, BERLIN, today, &known, &history),
         ];
         let services = [row("crawler", 5_000, 200), row("shop|a_b", 1_000, 12)];
         Summary::of(
@@ -525,7 +532,10 @@ mod tests {
                       "p90": 6031,
                       "error_percent": 0
                     }
-                  ]
+                  ],
+                  "completeness": {
+                    "kind": "exact"
+                  }
                 },
                 {
                   "name": "small",
@@ -566,7 +576,10 @@ mod tests {
                       "p90": 6031,
                       "error_percent": 0
                     }
-                  ]
+                  ],
+                  "completeness": {
+                    "kind": "exact"
+                  }
                 }
               ],
               "busiest_minute": {
@@ -620,12 +633,20 @@ mod tests {
 
     #[test]
     fn a_lower_bound_says_why() {
-        let reasons = vec!["crawler.log was truncated".to_owned(), "a.log could not be read".to_owned()];
-        let text = markdown(&summary(Completeness::AtLeast { reasons }));
+        let reasons = ["crawler.log was truncated", "a.log could not be read"]
+            .map(|what| Reason::of_day(day("2026-11-20"), what.to_owned()))
+            .to_vec();
+        let summary = summary(Completeness::AtLeast { reasons });
+        let text = markdown(&summary);
         assert!(
-            text.contains("**The count is a lower bound:** crawler.log was truncated; a.log could not be read."),
+            text.contains(
+                "**The count is a lower bound:** crawler.log was truncated (on 2026-11-20); \
+                 a.log could not be read (on 2026-11-20)."
+            ),
             "{text}"
         );
+        assert!(text.contains("## Quota prod: at least 6,000 of 40,000"), "{text}");
+        assert!(json(&summary).contains("\"what\": \"crawler.log was truncated\""));
     }
 
     #[test]

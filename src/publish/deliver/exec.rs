@@ -1,4 +1,4 @@
-//! An alert becomes the stdin of a program: JSON, one line. No shell is involved.
+//! A message becomes the stdin of a program: JSON, one line. No shell is involved.
 //! This file never leaves a program running past its time, nor the children it started.
 
 use std::io;
@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, Command};
 use tokio::time::timeout;
 
 use super::DeliveryError;
-use crate::publish::alert::Alert;
+use super::Message;
 
 /// How much of the end of a program's stderr is worth a log line.
 const STDERR_BYTES_MAX: usize = 4 * 1024;
@@ -20,16 +20,16 @@ const STDERR_BYTES_MAX: usize = 4 * 1024;
 /// left behind may hold the pipe open for ever.
 const STDERR_GRACE: Duration = Duration::from_millis(200);
 
-/// Run `command`, a program and its arguments, with the alert as JSON on stdin and `DAYCAP_QUOTA` and
-/// `DAYCAP_LEVEL` in an environment that is else the daemon's. Exit code 0 is a delivery, whether the program
+/// Run `command`, a program and its arguments, with the message as JSON on stdin and `DAYCAP_QUOTA`,
+/// `DAYCAP_SOURCE` and `DAYCAP_LEVEL` in an environment that is else the daemon's. Exit code 0 is a delivery, whether the program
 /// read its stdin or not. It is killed, with the processes it started, at `time_max` or when this future is
 /// dropped.
-pub async fn deliver(alert: &Alert, command: &[String], time_max: Duration) -> Result<(), DeliveryError> {
+pub async fn deliver(message: &Message, command: &[String], time_max: Duration) -> Result<(), DeliveryError> {
     let program = command.first().ok_or(DeliveryError::NoCommand)?.clone();
     let mut running =
-        start(alert, command).map_err(|source| DeliveryError::Start { program: program.clone(), source })?;
+        start(message, command).map_err(|source| DeliveryError::Start { program: program.clone(), source })?;
     let mut stderr = Vec::new();
-    let ended = timeout(time_max, running.talk(&line(alert), &mut stderr)).await;
+    let ended = timeout(time_max, running.talk(&line(message), &mut stderr)).await;
     let stderr = String::from_utf8_lossy(&stderr).into_owned();
     match ended {
         Ok(Ok(status)) if status.success() => Ok(()),
@@ -39,9 +39,9 @@ pub async fn deliver(alert: &Alert, command: &[String], time_max: Duration) -> R
     }
 }
 
-/// Texts, integers and finite floats: there is nothing in an alert that JSON cannot say.
-fn line(alert: &Alert) -> String {
-    let json = serde_json::to_string(alert).expect("an alert is plain data");
+/// Texts, integers and finite floats: there is nothing in a message that JSON cannot say.
+fn line(message: &Message) -> String {
+    let json = serde_json::to_string(message).expect("a message is plain data");
     json + "\n"
 }
 
@@ -51,11 +51,12 @@ struct Running {
     group: Option<Pid>,
 }
 
-fn start(alert: &Alert, command: &[String]) -> io::Result<Running> {
+fn start(message: &Message, command: &[String]) -> io::Result<Running> {
     let child = Command::new(&command[0])
         .args(&command[1..])
-        .env("DAYCAP_QUOTA", &alert.quota)
-        .env("DAYCAP_LEVEL", alert.level.name())
+        .env("DAYCAP_QUOTA", message.quota())
+        .env("DAYCAP_SOURCE", message.source())
+        .env("DAYCAP_LEVEL", message.level())
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -116,14 +117,15 @@ async fn listen(pipe: Option<ChildStderr>, tail: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::publish::alert::Level;
+    use crate::publish::alert::{Alert, Level};
+    use crate::publish::trouble::{Concern, Trouble};
     use std::path::Path;
 
     const LONG: Duration = Duration::from_secs(30);
     const SHORT: Duration = Duration::from_millis(100);
 
-    fn alert(message: String) -> Alert {
-        Alert {
+    fn alert(message: String) -> Message {
+        Message::Alert(Alert {
             quota: "prod".to_owned(),
             level: Level::Used80,
             message,
@@ -137,7 +139,7 @@ mod tests {
             exhausted_at: None,
             resets_at: chrono::DateTime::UNIX_EPOCH,
             sustainable_per_minute: 5.5,
-        }
+        })
     }
 
     /// Run this shell script, with the directory as its `$1`.
@@ -145,7 +147,12 @@ mod tests {
         run_with(&alert("80% used".to_owned()), script, directory, time_max).await
     }
 
-    async fn run_with(alert: &Alert, script: &str, directory: &Path, time_max: Duration) -> Result<(), DeliveryError> {
+    async fn run_with(
+        alert: &Message,
+        script: &str,
+        directory: &Path,
+        time_max: Duration,
+    ) -> Result<(), DeliveryError> {
         let file = directory.join("notify.sh");
         std::fs::write(&file, script).expect("a script is written");
         let command = ["sh".to_owned(), file.display().to_string(), directory.display().to_string()];
@@ -162,10 +169,31 @@ mod tests {
         let script = "cat > $1/stdin; echo $DAYCAP_QUOTA $DAYCAP_LEVEL ${PATH:+inherited} > $1/environment";
         run(script, directory.path(), LONG).await.expect("it is delivered");
         let stdin = std::fs::read_to_string(directory.path().join("stdin")).expect("stdin was kept");
-        assert_eq!(serde_json::from_str::<Alert>(&stdin).expect("JSON"), alert("80% used".to_owned()));
+        let received = serde_json::from_str(&stdin).expect("JSON");
+        assert_eq!(Message::Alert(received), alert("80% used".to_owned()));
         assert!(stdin.ends_with("}\n") && stdin.contains(r#""level":"used_80""#), "{stdin}");
         let environment = std::fs::read_to_string(directory.path().join("environment")).expect("it was kept");
         assert_eq!(environment, "prod used_80 inherited\n");
+    }
+
+    #[tokio::test]
+    async fn trouble_arrives_with_its_source_and_level() {
+        let directory = directory();
+        let trouble = Trouble {
+            level: Concern::Stale,
+            quota: None,
+            source: Some("sync.log".to_owned()),
+            message: "it is silent".to_owned(),
+            at: chrono::DateTime::UNIX_EPOCH,
+        };
+        let script = "cat > $1/stdin; echo \"$DAYCAP_QUOTA,$DAYCAP_SOURCE,$DAYCAP_LEVEL\" > $1/environment";
+        run_with(&Message::Trouble(trouble), script, directory.path(), LONG).await.expect("it is delivered");
+        let kept = |name| std::fs::read_to_string(directory.path().join(name)).expect("it was kept");
+        assert_eq!(kept("environment"), ",sync.log,stale\n");
+        assert_eq!(
+            kept("stdin"),
+            "{\"level\":\"stale\",\"quota\":null,\"source\":\"sync.log\",\"message\":\"it is silent\",\"at\":\"1970-01-01T00:00:00Z\"}\n"
+        );
     }
 
     #[tokio::test]

@@ -1,11 +1,55 @@
-//! Alerts go out: one file a notifier. The journal is not one of them: the shell logs every alert, always.
+//! Messages go out: one file a notifier. The journal is not one of them: the shell logs every message, always.
 //! This file never decides what is worth saying.
 
 pub mod exec;
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::alert::Alert;
+use super::trouble::Trouble;
+
+/// What goes out. In JSON it is the alert or the trouble; both have `level`, `quota`, `message` and `at`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Message {
+    Alert(Alert),
+    Trouble(Trouble),
+}
+
+impl Message {
+    pub fn level(&self) -> &'static str {
+        match self {
+            Message::Alert(alert) => alert.level.name(),
+            Message::Trouble(trouble) => trouble.level.name(),
+        }
+    }
+
+    /// Empty where it is not about one quota.
+    pub fn quota(&self) -> &str {
+        match self {
+            Message::Alert(alert) => &alert.quota,
+            Message::Trouble(trouble) => trouble.quota.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// Empty where it is not about one source.
+    pub fn source(&self) -> &str {
+        match self {
+            Message::Alert(_) => "",
+            Message::Trouble(trouble) => trouble.source.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// The sentence for a person.
+    pub fn text(&self) -> &str {
+        match self {
+            Message::Alert(alert) => &alert.message,
+            Message::Trouble(trouble) => &trouble.message,
+        }
+    }
+}
 
 /// One `[[notify]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,11 +61,11 @@ pub struct Notifier {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Program and arguments; the alert as JSON on stdin, no shell.
+    /// Program and arguments; the message as JSON on stdin, no shell.
     Exec(Vec<String>),
 }
 
-/// Why an alert did not go out, as a sentence.
+/// Why a message did not go out, as a sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
     #[error("the command is empty; name the program to run")]
@@ -43,9 +87,9 @@ fn quoted(stderr: &str) -> String {
     }
 }
 
-/// Send one alert through one notifier, within its time.
-pub async fn deliver(notifier: &Notifier, alert: &Alert) -> Result<(), DeliveryError> {
+/// Send one message through one notifier, within its time.
+pub async fn deliver(notifier: &Notifier, message: &Message) -> Result<(), DeliveryError> {
     match &notifier.kind {
-        Kind::Exec(command) => exec::deliver(alert, command, notifier.timeout).await,
+        Kind::Exec(command) => exec::deliver(message, command, notifier.timeout).await,
     }
 }
