@@ -31,3 +31,6 @@ pub mod verify;
 pub mod config;
 pub mod cli;
 pub mod commands;
+
+#[cfg(test)]
+mod model;
