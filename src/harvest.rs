@@ -103,6 +103,19 @@ impl Harvester {
         self.gather(!more)
     }
 
+    /// A pass that ends early, in chunks of any size: for histories in which reading is interrupted.
+    #[cfg(test)]
+    pub fn pass_at_most(&mut self, look: Option<Now>, chunk_bytes: usize, bytes_max: u64) -> Harvest {
+        self.tail.set_chunk_bytes(chunk_bytes);
+        if let Some(now) = look {
+            self.tail.scan(now);
+        }
+        let Harvester { tail, counted, workers, halt } = self;
+        let queue = Queue { tail: Mutex::new((tail, 0)), counted, halt };
+        let more = workers[0].work(&queue, bytes_max);
+        self.gather(!more)
+    }
+
     /// Only look: what is there and not yet read, without reading it.
     pub fn look(&mut self, now: Now) -> Harvest {
         self.tail.scan(now);

@@ -35,3 +35,6 @@ pub mod verify;
 pub mod config;
 pub mod cli;
 pub mod commands;
+
+#[cfg(test)]
+mod model;

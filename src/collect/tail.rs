@@ -177,6 +177,11 @@ impl Tail {
         None
     }
 
+    #[cfg(test)]
+    pub fn set_chunk_bytes(&mut self, bytes: usize) {
+        self.chunk_bytes = bytes;
+    }
+
     /// The mark of each log at its present position.
     pub fn marks(&self) -> BTreeMap<LogId, LogMark> {
         let followed = self.followed.values().map(|log| log.mark.clone());
