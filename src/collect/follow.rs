@@ -127,6 +127,11 @@ impl Log {
         self.archive.as_ref().map(|archive| archive.packing)
     }
 
+    /// Empty so far: which log it is, its first content tells.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.mark.offset == 0 && self.mark.head.len == 0
+    }
+
     pub(super) fn has_unread(&self) -> bool {
         self.len > self.mark.offset
     }

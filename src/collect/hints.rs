@@ -29,8 +29,7 @@ impl Tail {
         let Ok(metadata) = fs::metadata(path) else { return false };
         let Some(id) = self.files.get(&FileKey::of(&metadata)).copied() else { return false };
         let Some(log) = self.followed.get_mut(&id) else { return false };
-        let is_unread = log.mark.offset == 0 && log.mark.head.len == 0;
-        if is_unread || log.is_archive() {
+        if log.is_unknown() || log.is_archive() {
             return false;
         }
         let stamp = Stamp::of(&metadata);

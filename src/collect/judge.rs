@@ -82,6 +82,10 @@ pub(super) fn judge<'a>(
     followed: impl Iterator<Item = &'a mut Log>,
     past: impl Iterator<Item = &'a Known>,
 ) -> io::Result<(Verdict, Survey)> {
+    if head.is_empty() {
+        // An empty log is part of any other.
+        return Ok((Verdict::New, content.survey(&[])?));
+    }
     let mut prefixes = Prefixes::of(head);
     let mut begins_alike = |mark: &LogMark| {
         let is_begun = head.len() < mark.head.len as usize && is_archive_of(path, mark);
@@ -106,16 +110,19 @@ pub(super) fn judge<'a>(
     let mut ends: Vec<u64> = rivals.iter().map(Rival::reach).collect();
     ends.extend(rivals.iter().flat_map(|rival| rival.mark().ladder.offsets()));
     let survey = content.survey(&ends)?;
+    let mut verdict = Verdict::New;
     let (windows, mut rungs) = survey.windows.split_at(rivals.len());
     for (window, rival) in windows.iter().zip(&mut rivals) {
         let (of_rival, rest) = rungs.split_at(rival.mark().ladder.offsets().count());
         rungs = rest;
-        let verdict = compare(path, content, rival, &survey, *window, of_rival)?;
-        if !matches!(verdict, Verdict::New) {
-            return Ok((verdict, survey));
+        match compare(path, content, rival, &survey, *window, of_rival)? {
+            Verdict::New => {}
+            // Without a whole line, much is equal by chance; another log may know it better.
+            Verdict::Held { common, by } if common.offset == 0 => verdict = Verdict::Held { common, by },
+            settled => return Ok((settled, survey)),
         }
     }
-    Ok((Verdict::New, survey))
+    Ok((verdict, survey))
 }
 
 /// `window` is the file's, where the rival ends; `rungs` are its windows where the rival's ladder has rungs.
@@ -168,7 +175,7 @@ fn is_part_of(ladder: &Ladder, rungs: &[Option<Fingerprint>], len: u64) -> bool 
 
 /// Short contents may be equal by chance (a first line "started"), so below 1 KiB the name must speak for a copy, too:
 /// a rotated name of the same log, or the same name in another directory.
-fn is_archive_of(path: &Path, mark: &LogMark) -> bool {
+pub(super) fn is_archive_of(path: &Path, mark: &LogMark) -> bool {
     let (name, other) = (file_name(path), file_name(Path::new(&mark.path)));
     let is_elsewhere = path.parent() != Path::new(&mark.path).parent();
     base_name(&name) == base_name(&other) && (is_elsewhere || base_name(&name) != name)

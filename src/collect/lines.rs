@@ -169,13 +169,14 @@ impl<R: Read> LineStream<R> {
 
     /// As much as a chunk may hold. NULs that fill one are passed over: what follows them is the line.
     fn fill(&mut self, buffer: &mut Vec<u8>) {
+        let mut is_hole = false;
         loop {
             self.read(self.limit.saturating_sub(buffer.len()), buffer);
-            let is_full = buffer.len() >= self.limit;
-            if !is_full || buffer[0] != 0 || memrchr(b'\n', buffer).is_some() {
+            is_hole |= buffer.len() >= self.limit && memrchr(b'\n', buffer).is_none();
+            let nuls = buffer.iter().take_while(|byte| **byte == 0).count();
+            if !is_hole || nuls == 0 {
                 return;
             }
-            let nuls = buffer.iter().position(|byte| *byte != 0).unwrap_or(buffer.len());
             self.start += nuls as u64;
             buffer.drain(..nuls);
         }

@@ -14,7 +14,7 @@ use super::content::{Content, Survey, is_unfinished, last_line_end};
 use super::find::{Findings, Found, cannot};
 use super::follow::{Log, Place};
 use super::heads::Heads;
-use super::judge::{Common, Verdict, judge};
+use super::judge::{Common, Verdict, is_archive_of, judge};
 use super::ladder::Ladder;
 use super::log::{ANCHOR_BYTES_MAX, FileKey, Fingerprint, LogId, LogMark, Stamp};
 use super::rotation::{base_name, default_service, file_name};
@@ -63,7 +63,8 @@ impl Tail {
         self.look_at_unseen();
         self.pending.retain(|key, _| present.contains(key));
         // Logs that were known before go first: a copy of one is then held against it, not against its mark alone.
-        strangers.sort_by_key(|(key, _)| self.past.of_file(*key).is_empty());
+        // And logs go before what may be their archives.
+        strangers.sort_by_key(|(key, found)| (self.past.of_file(*key).is_empty(), !has_live_name(&found.path)));
         for (key, found) in strangers {
             if self.unpacked > self.unpacked_bytes_max {
                 self.is_unsettled = true;
@@ -94,14 +95,15 @@ impl Tail {
     fn look_again(&mut self, id: LogId, found: &Found) -> bool {
         let Some(log) = self.followed.get_mut(&id) else { return false };
         let stamp = Stamp::of(&found.metadata);
-        if log.mark.offset == 0 && log.mark.head.len == 0 && stamp.size > 0 {
+        if log.is_unknown() && stamp.size > 0 {
             self.drop_log(id);
             return false;
         }
         log.seen = true;
         log.quiet_since = None;
         log.mark.open = log.has_unread() || is_live(&found.path, &stamp, self.now.wall);
-        if log.path != found.path {
+        // A second name does not take the place of the one it has: that one tells its archives.
+        if log.path != found.path && !is_name_of(&log.path, &log.mark) {
             log.path.clone_from(&found.path);
             log.mark.path = found.path.to_string_lossy().into_owned();
         }
@@ -146,6 +148,10 @@ impl Tail {
                 continue;
             };
             let stamp = Stamp::of(&metadata);
+            if log.is_unknown() && stamp.size > 0 {
+                self.begin_again(id);
+                continue;
+            }
             if log.stamp != Some(stamp) {
                 log.stamp = Some(stamp);
                 log.quiet_since = None;
@@ -281,18 +287,20 @@ impl Tail {
         Ok(shorter)
     }
 
-    /// A file that was cut shorter, and may have grown since: up to which line end it still is the log that it was. Where
-    /// that cannot be told to the line, lines that may be new are left out rather than counted twice, and that is said.
+    /// A file that was cut shorter, or an archive of one, and may have grown since: up to which line end it still is a log
+    /// that is known. Where that cannot be told to the line, lines that may be new are left out rather than counted
+    /// twice, and that is said.
     fn what_still_stands(&mut self, key: FileKey, found: &Found, content: &Content) -> io::Result<Option<Common>> {
-        let mut best: Option<(Common, bool)> = None;
-        for known in self.past.of_file(key) {
-            if let Some((common, is_doubtful)) = still_standing(known, content)?
-                && best.as_ref().is_none_or(|(best, _)| best.offset < common.offset)
-            {
-                best = Some((common, is_doubtful));
-            }
-        }
-        let Some((common, is_doubtful)) = best else { return Ok(None) };
+        let head = content.head()?;
+        let is_before = |mark: &&LogMark| mark.file() != key && is_archive_of(&found.path, mark);
+        let alike = self.heads.as_ref().map(|heads| heads.alike(&found.path, &head)).unwrap_or_default();
+        let mark_of = |id: &LogId| {
+            let followed = self.followed.get(id).map(|log| &log.mark);
+            followed.or_else(|| self.past.get(*id).map(|known| &known.mark))
+        };
+        let before = self.past.of_file(key).into_iter().map(|known| &known.mark);
+        let marks: Vec<&LogMark> = before.chain(alike.iter().filter_map(mark_of).filter(is_before)).collect();
+        let Some((common, is_doubtful)) = furthest_common(&marks, content, &head)? else { return Ok(None) };
         if is_doubtful {
             let what = "was cut so far back that some of what was written since cannot be told from what was counted; \
                         that is left out";
@@ -465,17 +473,26 @@ fn goes_on(known: &Known, content: &Content) -> io::Result<Option<Survey>> {
     Ok(is_same.then_some(survey))
 }
 
-/// The line end up to which a content still is what was read of a log; and whether lines before it may be new.
-fn still_standing(known: &Known, content: &Content) -> io::Result<Option<(Common, bool)>> {
-    let ladder = &known.mark.ladder;
-    let survey = content.survey(&ladder.offsets().collect::<Vec<_>>())?;
-    let Some(foothold) = ladder.foothold(&survey.windows) else { return Ok(None) };
-    // Windows up to 4 KiB reach back to the first byte.
-    if foothold.offset > ANCHOR_BYTES_MAX as u64 && !known.mark.head.begins(&content.head()?) {
+/// The furthest line end up to which a content is what was read of one of these logs; and whether lines before it may be
+/// new.
+fn furthest_common(marks: &[&LogMark], content: &Content, head: &[u8]) -> io::Result<Option<(Common, bool)>> {
+    let offsets: Vec<u64> = marks.iter().flat_map(|mark| mark.ladder.offsets()).collect();
+    if offsets.is_empty() {
         return Ok(None);
     }
+    let survey = content.survey(&offsets)?;
+    let mut windows = survey.windows.as_slice();
+    let footholds = marks.iter().filter_map(|mark| {
+        let (of_mark, rest) = windows.split_at(mark.ladder.offsets().count());
+        windows = rest;
+        let foothold = mark.ladder.foothold(of_mark)?;
+        // Windows up to 4 KiB reach back to the first byte.
+        let is_prefix = foothold.offset <= ANCHOR_BYTES_MAX as u64 || mark.head.begins(head);
+        is_prefix.then_some((*mark, foothold))
+    });
+    let Some((mark, foothold)) = footholds.max_by_key(|(_, foothold)| foothold.offset) else { return Ok(None) };
     let (end, head, anchor) = last_line_end(content, &survey, foothold.doubtful_to.unwrap_or(foothold.offset))?;
-    let mut ladder = ladder.clone();
+    let mut ladder = mark.ladder.clone();
     ladder.cut(foothold.offset);
     ladder.leap(end, &anchor);
     Ok(Some((Common { offset: end, head, anchor, ladder }, end > foothold.offset)))
@@ -484,6 +501,10 @@ fn still_standing(known: &Known, content: &Content) -> io::Result<Option<(Common
 /// Whether more may be written to the log: it has the name that its writer knows, and was written to within a day.
 fn is_live(path: &Path, stamp: &Stamp, now: DateTime<Utc>) -> bool {
     has_live_name(path) && stamp.is_newer_than(now - TimeDelta::days(1))
+}
+
+fn is_name_of(path: &Path, mark: &LogMark) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| FileKey::of(&metadata) == mark.file())
 }
 
 fn has_live_name(path: &Path) -> bool {

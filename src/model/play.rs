@@ -14,7 +14,7 @@ use super::run::Run;
 use super::world::{Line, World};
 use crate::collect::log::FileKey;
 use crate::collect::tail::LINE_BYTES_MAX;
-use crate::day::Minute;
+use crate::day::{Day, Minute};
 
 mod verdict;
 

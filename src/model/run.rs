@@ -19,7 +19,7 @@ use crate::commit::{self, Commit};
 use crate::config::{Config, Surroundings, ad_hoc};
 use crate::count::ledger::{Completeness, Ledger};
 use crate::count::query::{self, By, Query};
-use crate::day::{Day, Now};
+use crate::day::{Day, Minute, Now};
 use crate::engine::{Effect, Event};
 use crate::harvest::Harvest;
 use crate::quota::Match;
@@ -83,6 +83,9 @@ impl Run {
         self.resumed = resume(&self.config, "model", self.wall).expect("a state directory that can be read");
         state::set_bad_aside(&self.config.state_dir).expect("a directory that can be written");
         self.counted = self.in_ledger();
+        // What was told and not saved is forgotten with the counts that it was told beside.
+        let flagged = self.incomplete();
+        self.losses.retain(|loss| days(loss).iter().all(|day| flagged.contains_key(day)));
     }
 
     /// Stop as the daemon does, and begin again.
@@ -267,7 +270,7 @@ impl Run {
     fn ask(&self, by: &[&str]) -> Vec<(Vec<String>, u64)> {
         let by: Vec<By> = by.iter().map(|name| name.parse().expect("a column")).collect();
         let query = Query { span: None..None, by, matching: Match::default(), zone: chrono_tz::UTC };
-        let report = query::report(&self.ledger(), &query, &mut |_, _| {}).expect("a ledger that can be read");
+        let report = query::report(&self.ledger(), &query, &[], &mut |_, _| {}).expect("a ledger that can be read");
         report.rows.into_iter().map(|row| (row.group, row.requests)).collect()
     }
 
@@ -276,10 +279,18 @@ impl Run {
         let footers = self.ledger().footers().expect("a ledger that can be read");
         let reasons = footers.into_iter().filter_map(|footer| match footer.completeness {
             Completeness::Exact => None,
-            Completeness::AtLeast { reasons } => Some((footer.day, reasons)),
+            Completeness::AtLeast { reasons } => {
+                Some((footer.day, reasons.into_iter().map(|reason| reason.what).collect()))
+            }
         });
         reasons.collect()
     }
+}
+
+/// Every UTC day that a loss touches.
+pub fn days(loss: &Loss) -> Vec<Day> {
+    let (first, last) = (Minute::at(loss.since).utc_day(), Minute::at(loss.until).utc_day());
+    std::iter::successors(Some(first), |day| Some(day.next())).take_while(|day| *day <= last).collect()
 }
 
 /// When a file was made. What a commit puts in place it makes afresh, one after the other, so this is its order; files

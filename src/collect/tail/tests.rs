@@ -1226,6 +1226,24 @@ fn a_device_with_another_number_after_a_reboot_holds_the_same_logs() {
     }
 }
 
+#[test]
+fn a_copy_of_a_log_that_was_empty_when_last_seen_counts_nothing() {
+    let mut world = World::new(&["*.log", "*/*.log"]);
+    fs::create_dir(world.path("d")).unwrap();
+    world.write("d/app.log", 1);
+    world.write("app.log", 1);
+    world.look();
+    world.copy("app.log", "app.log.1");
+    world.truncate("app.log");
+    world.look();
+    world.write("app.log", 1);
+    world.rename("app.log.1", "app.log.2");
+    world.copy("app.log", "app.log.1");
+    world.look_finds_each_line_once();
+    world.truncate("app.log");
+    world.look_finds_each_line_once();
+}
+
 /// What may happen to a log and its archives without destroying a line.
 #[derive(Clone, Debug)]
 enum Act {
