@@ -122,8 +122,7 @@ struct Session<'a> {
     engine: Engine,
     /// `None` while a pass is running.
     looker: Option<Box<Looker>>,
-    /// Set to end a running pass early.
-    halt: Arc<AtomicBool>,
+    halt: Arc<AtomicBool>, // Set to end a running pass early.
     cadence: Cadence,
     ledger: Arc<Ledger>,
     snapshots: watch::Sender<Arc<Snapshot>>,

@@ -208,7 +208,10 @@ fn compare(claims: &Claims, book: &Book, read_to: &BTreeMap<LogId, LogMark>) -> 
         let verdict = verdict(claim, cells, read_to);
         Checked { day, ledger: count(&book.ledger), recounted: count(&book.recounted), verdict }
     };
-    days.into_iter().map(check).collect()
+    // A day of which only a loss is known has nothing to recount.
+    let is_empty =
+        |checked: &Checked| checked.ledger == 0 && checked.recounted == 0 && checked.verdict == Verdict::Equal;
+    days.into_iter().map(check).filter(|checked| !is_empty(checked)).collect()
 }
 
 fn verdict(claim: &Claim, cells: &[Sums], read_to: &BTreeMap<LogId, LogMark>) -> Verdict {
