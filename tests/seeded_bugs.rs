@@ -60,9 +60,10 @@ fn operations(output: &str) -> String {
     after.map_or_else(|| "its one history".to_owned(), |count| format!("{count} operations"))
 }
 
+/// Where the program under test was built: the copy finds its dependencies there.
 fn target_dir() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |target| root.join(target))
+    let program = Path::new(env!("CARGO_BIN_EXE_daycap"));
+    program.ancestors().nth(2).expect("it is in a profile's folder of the target directory").to_owned()
 }
 
 // ---- the copy ----

@@ -183,10 +183,10 @@ pub const BUGS: &[Bug] = &[
         edits: &[
             Edit {
                 file: "src/commit.rs",
-                right: "ledger.commit(&commit.tally, &commit.marks, &BTreeMap::new())",
+                right: "ledger.commit(&commit.tally, &commit.marks, &commit.at_least)",
                 wrong: "{
                     drop(state::save(state_dir, &commit.state));
-                    ledger.commit(&commit.tally, &commit.marks, &BTreeMap::new())
+                    ledger.commit(&commit.tally, &commit.marks, &commit.at_least)
                 }",
             },
             Edit {
@@ -232,9 +232,42 @@ pub const BUGS: &[Bug] = &[
         story: "a log that lost its last line is read again from its first",
         edits: &[Edit {
             file: "src/collect/scan.rs",
-            right: "ladder.foothold(&survey.windows)",
-            wrong: "ladder.foothold(&survey.windows).filter(|foothold| foothold.offset == u64::MAX)",
+            right: "mark.ladder.foothold(of_mark)?",
+            wrong: "mark.ladder.foothold(of_mark).filter(|foothold| foothold.offset == u64::MAX)?",
         }],
         caught_by: HARSH,
+    },
+    Bug {
+        name: "deleted-log-not-drained",
+        also_in: "Fluent Bit, Beats",
+        story: "what was not read of a log when it was deleted is never read, though it is open",
+        edits: &[Edit {
+            file: "src/collect/scan.rs",
+            right: "log.file.as_ref().and_then(|file| file.metadata().ok())",
+            wrong: "None::<std::fs::Metadata>",
+        }],
+        caught_by: "collect::tail::tests::a_deleted_log_is_read_to_its_end_and_let_go",
+    },
+    Bug {
+        name: "losses-are-silent",
+        also_in: "all",
+        story: "nobody is told that a log was destroyed before it was read to its end",
+        edits: &[Edit {
+            file: "src/collect/loss.rs",
+            right: "            self.losses.push(Loss { source: missing.source, path, what: missing.what.to_owned(), since, until });",
+            wrong: "drop((path, missing.what, since, until));",
+        }],
+        caught_by: HARSH,
+    },
+    Bug {
+        name: "unfinished-archive-is-read",
+        also_in: "OTel",
+        story: "a compressed file that is still being written is taken for all there is",
+        edits: &[Edit {
+            file: "src/collect/packed.rs",
+            right: "decoder.by_ref().take(BLOCK_BYTES as u64).read_to_end(&mut recent)?",
+            wrong: "decoder.by_ref().take(BLOCK_BYTES as u64).read_to_end(&mut recent).unwrap_or(0)",
+        }],
+        caught_by: "collect::tail::tests::a_gz_is_left_until_it_is_whole",
     },
 ];
