@@ -344,7 +344,8 @@ impl Player {
         let on_disk = self.world.on_disk();
         let (lines, counted) = (&self.world.lines, &self.run.counted);
         let is_in_ledger = |line: &Line| counted.contains_key(&line.label);
-        self.due.retain(|number| is_in_ledger(&lines[*number]) || on_disk.contains(number));
+        // The rest is due again once there was a complete look in this life.
+        self.due.retain(|number| is_in_ledger(&lines[*number]));
         let known: BTreeSet<FileKey> =
             lines.iter().filter(|line| is_in_ledger(line)).filter_map(|line| line.file).collect();
         self.met.retain(|file| known.contains(file));
