@@ -326,3 +326,20 @@ fn a_log_that_python_rotates_by_size_counts_once() {
 fn a_log_that_python_rotates_by_time_counts_once() {
     each_line_of_a_handler_counts_once("time", 3, 50_000);
 }
+
+/// The same directory, mounted in a second place as containers do, in a mount namespace of its own.
+#[test]
+fn a_log_seen_through_a_bind_mount_counts_once() {
+    let room = tempfile::tempdir().expect("a directory");
+    for name in ["logs", "other"] {
+        std::fs::create_dir(room.path().join(name)).expect("a directory");
+    }
+    let log = "{\"ts\":\"2026-11-22T10:00:00Z\",\"method\":\"GET\",\"path\":\"/a\",\"status\":200}\n".repeat(5);
+    std::fs::write(room.path().join("logs/app.log"), log).expect("writes");
+    let script = "mount --bind logs other && exec \"$0\" ingest --state state logs/app.log other/app.log";
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_daycap")]);
+    let (_, words, code) = common::run(command.current_dir(room.path()));
+    assert_eq!(code, 0, "{words}");
+    assert!(words.contains("5 requests counted"), "{words}");
+}
