@@ -9,7 +9,7 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 use tempfile::TempDir;
 
-use super::history::{Between, EMPTY_LOGS_ARE_TOLD, Family, Op, SHRUNK_LOGS_MAY_BE_COPIED};
+use super::history::{Between, Family, Op};
 use super::run::Run;
 use super::world::{Line, World};
 use crate::collect::log::FileKey;
@@ -104,12 +104,7 @@ impl Player {
         self.world.wall = self.run.wall;
         match op {
             Op::Write { log, lines } => self.world.write(log, lines),
-            Op::Half { log } => {
-                if !EMPTY_LOGS_ARE_TOLD {
-                    self.world.write(log, 1);
-                }
-                self.world.half(log);
-            }
+            Op::Half { log } => self.world.half(log),
             Op::Odd { log, what } => self.world.odd(log, what),
             Op::Rotate { log, dated, reopen } => {
                 if World::is_link(log) {
@@ -120,14 +115,14 @@ impl Player {
             Op::Reopen { log } => self.world.reopen(log),
             Op::RenameBack { log } => self.world.rename_back(log),
             Op::CopyTruncate { log, dated, between } => {
-                self.end_jobs(log);
+                self.world.finish_jobs(usize::from(log));
                 if self.world.copy(log, dated) {
                     self.between(between);
                     self.world.truncate(log, 0);
                 }
             }
             Op::SlowCopyTruncate { log } => {
-                self.end_jobs(log);
+                self.world.finish_jobs(usize::from(log));
                 self.world.slow_copy(log);
             }
             Op::Gzip { log, nth, parts, members } => self.world.gzip(log, nth, parts, members),
@@ -196,17 +191,12 @@ impl Player {
                 }
             }
             Op::Truncate { log, lines } => {
-                self.end_copies(log);
                 self.destroy(log, |world| world.truncate(log, 0));
                 self.world.write(log, lines);
             }
             Op::Shrink { log, sixteenths, lines } => {
-                self.end_copies(log);
                 self.destroy(log, |world| world.shrink(log, sixteenths));
                 self.world.write(log, lines);
-                if !SHRUNK_LOGS_MAY_BE_COPIED {
-                    self.look();
-                }
             }
             Op::Delete { log } => self.delete(log),
             Op::DeleteCreate { log, lines } => {
@@ -215,7 +205,7 @@ impl Player {
                 self.world.write(log, lines);
             }
             Op::LeakyCopyTruncate { log } => {
-                self.end_jobs(log);
+                self.world.finish_jobs(usize::from(log));
                 if self.world.copy(log, false) {
                     self.world.write(log, 2);
                     self.note_lines();
@@ -232,28 +222,8 @@ impl Player {
         self.settle()
     }
 
-    fn end_jobs(&mut self, log: u8) {
-        self.world.finish_jobs(usize::from(log));
-        self.spare();
-    }
-
-    fn end_copies(&mut self, log: u8) {
-        if !SHRUNK_LOGS_MAY_BE_COPIED {
-            self.world.finish_jobs(usize::from(log));
-        }
-    }
-
-    /// Keep the history from what daycap cannot do yet.
-    fn spare(&mut self) {
-        if !EMPTY_LOGS_ARE_TOLD {
-            self.world.wall = self.run.wall;
-            self.world.fill_empty();
-        }
-    }
-
     /// Lines written just now to files that daycap knows.
     fn note_lines(&mut self) {
-        self.spare();
         let new = self.lines_before..self.world.lines.len();
         self.lines_before = new.end;
         let is_known = |number: &usize| self.world.lines[*number].file.is_some_and(|file| self.met.contains(&file));
@@ -325,7 +295,6 @@ impl Player {
     }
 
     fn meet(&mut self) {
-        self.spare();
         if self.family == Family::Harsh {
             self.open = self.world.files();
             self.met.extend(&self.open);

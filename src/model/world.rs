@@ -273,16 +273,6 @@ impl World {
         Writer { file, at, half: None }
     }
 
-    /// No log stays empty.
-    pub fn fill_empty(&mut self) {
-        for log in 0..LOGS.len() {
-            if fs::metadata(self.path(log)).is_ok_and(|metadata| metadata.len() == 0) {
-                self.reopen(u8::try_from(log).expect("few logs"));
-                self.write(u8::try_from(log).expect("few logs"), 1);
-            }
-        }
-    }
-
     pub fn reopen(&mut self, log: u8) {
         let log = usize::from(log) % LOGS.len();
         // The last words of a client that closes its log.
