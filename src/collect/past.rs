@@ -8,7 +8,7 @@ use super::tail::Known;
 
 /// Logs whose file is gone and whose mark is still kept; the oldest are forgotten. At a rotation an hour this is more
 /// than a year.
-const PAST_LOGS_MAX: usize = 10_000;
+pub(super) const PAST_LOGS_MAX: usize = 10_000;
 
 /// The logs whose file is gone, from the longest gone to the latest.
 #[derive(Default)]
@@ -26,7 +26,11 @@ impl Past {
         self.ages.insert(known.mark.id, age);
         self.inodes.insert((known.mark.inode, age));
         self.logs.insert(age, known);
-        if self.logs.len() > PAST_LOGS_MAX
+    }
+
+    /// Once a scan is over: before the first, every log that is known is here, and most are about to be found.
+    pub(super) fn forget_oldest(&mut self) {
+        while self.logs.len() > PAST_LOGS_MAX
             && let Some((age, oldest)) = self.logs.pop_first()
         {
             self.ages.remove(&oldest.mark.id);

@@ -78,6 +78,9 @@ impl Tail {
         }
         self.close_idle();
         self.settle_missing(now);
+        if !self.is_unsettled {
+            self.past.forget_oldest();
+        }
         self.is_first_scan = false;
     }
 

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::collect::Start;
 use crate::collect::log::FileKey;
+use crate::collect::past::PAST_LOGS_MAX;
 use crate::collect::torn;
 use crate::day::Now;
 
@@ -1242,6 +1243,20 @@ fn a_copy_of_a_log_that_was_empty_when_last_seen_counts_nothing() {
     world.look_finds_each_line_once();
     world.truncate("app.log");
     world.look_finds_each_line_once();
+}
+
+#[test]
+fn more_logs_than_are_remembered_when_gone_are_all_known_after_a_restart() {
+    let mut world = World::new(&["*.log"]);
+    // Twice, so that each log has another head than when it was first seen.
+    for _ in 0..2 {
+        for log in 0..PAST_LOGS_MAX + 20 {
+            world.write(&format!("{log}.log"), 1);
+        }
+        world.look();
+    }
+    world.restart_and_look();
+    world.assert_each_line_once();
 }
 
 /// What may happen to a log and its archives without destroying a line.
