@@ -171,7 +171,7 @@ fn chunks(log: &[u8]) -> Vec<&[u8]> {
 
 /// Decode the whole log; each chunk's rows are dropped, as if they had been counted.
 fn decode(chunks: &[&[u8]], format: Format) -> u64 {
-    let reading = Reading { format: Some(format), service: None, key: None, api: None, zone: Tz::UTC };
+    let reading = Reading { format: Some(format), ..Reading::unsettled(chrono_tz::Tz::UTC) };
     let mut decoder = Decoder::new(&reading, "bench".into());
     let mut decoded = Decoded::default();
     let mut start = 0;
@@ -192,11 +192,11 @@ fn parse(chunks: &[&[u8]]) -> usize {
 
 fn bench(criterion: &mut Criterion) {
     let logs: [(&str, LineOf, Format); 5] = [
-        ("json flat, pino", pino, Format::Json),
-        ("json flat, structlog with RFC 3339", structlog, Format::Json),
-        ("json flat, paths with ids", rest, Format::Json),
-        ("json nested, no two lines of one shape", nested, Format::Json),
-        ("combined", combined, Format::Combined),
+        ("json flat, pino", pino, Format::JSON),
+        ("json flat, structlog with RFC 3339", structlog, Format::JSON),
+        ("json flat, paths with ids", rest, Format::JSON),
+        ("json nested, no two lines of one shape", nested, Format::JSON),
+        ("combined", combined, Format::COMBINED),
     ];
     for (name, line, format) in logs {
         let log = log(line);
@@ -209,7 +209,7 @@ fn bench(criterion: &mut Criterion) {
             let mut group = criterion.benchmark_group(name);
             group.sample_size(10).throughput(throughput);
             group.bench_function(BenchmarkId::new("daycap", unit), |bencher| bencher.iter(|| decode(&chunks, format)));
-            if format == Format::Json {
+            if format == Format::JSON {
                 group.bench_function(BenchmarkId::new("serde_json", unit), |bencher| bencher.iter(|| parse(&chunks)));
             }
             group.finish();

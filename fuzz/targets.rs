@@ -118,7 +118,7 @@ fn lines_of_file(content: &[u8], limit: usize) -> Vec<Line> {
 
 /// Templates only save time: the parser reads the same in the same log, and so do they in any two chunks of it.
 pub fn json(data: &[u8]) {
-    let reading = reading(Format::Json);
+    let reading = reading(Format::JSON);
     let whole = decoded(data, &mut [(Decoder::new(&reading, "app".into()), data.len())]);
     let by_parser = decoded(data, &mut [(Decoder::without_templates(&reading, "app".into()), data.len())]);
     assert_eq!(whole, by_parser, "by template, and by parser");
@@ -127,14 +127,14 @@ pub fn json(data: &[u8]) {
 
 /// What is remembered of earlier lines changes nothing in later ones.
 pub fn combined(data: &[u8]) {
-    let reading = reading(Format::Combined);
+    let reading = reading(Format::COMBINED);
     let whole = decoded(data, &mut [(Decoder::new(&reading, "app".into()), data.len())]);
     check_chunks(data, &reading, &whole);
 }
 
 fn reading(format: Format) -> Reading {
     let zone = "Europe/Berlin".parse().expect("a zone");
-    Reading { format: Some(format), service: None, key: None, api: None, zone }
+    Reading { format: Some(format), zone, ..Reading::unsettled(zone) }
 }
 
 /// Two chunks with a decoder of their own each are read as one.
@@ -271,7 +271,7 @@ fn one_request() -> Tally {
     let line = "{\"time\":\"2026-11-22T10:00:00Z\",\"method\":\"GET\",\"url\":\"/a\",\"status\":200}\n";
     let (mut decoded, mut tally) = (Decoded::default(), Tally::default());
     let chunk = Chunk { start: 0, end: line.len() as u64 };
-    Decoder::new(&reading(Format::Json), "app".into()).decode(line.as_bytes(), &chunk, &mut decoded);
+    Decoder::new(&reading(Format::JSON), "app".into()).decode(line.as_bytes(), &chunk, &mut decoded);
     tally.add(&mut decoded);
     tally
 }
@@ -290,7 +290,7 @@ fn marks() -> BTreeMap<Day, Vec<LogMark>> {
         ladder: Default::default(),
         open: false,
         missing_since: None,
-        format: Some(Format::Json),
+        format: Some(Format::JSON),
     };
     BTreeMap::from([(day(), vec![mark])])
 }

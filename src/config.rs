@@ -109,7 +109,7 @@ fn source_of(paths: Vec<String>, reading: Reading) -> Source {
 impl Reading {
     /// Everything as the log itself says.
     pub fn unsettled(zone: Tz) -> Reading {
-        Reading { format: None, service: None, key: None, api: None, zone }
+        Reading { format: None, service: None, key: None, api: None, zone, mapping: None }
     }
 }
 
@@ -293,6 +293,7 @@ fn settle_source(raw: RawSource) -> Result<(Source, Option<StaleAfter>), String>
         key: raw.key.map(Arc::from),
         api: raw.api.map(Arc::from),
         zone: zone(raw.tz.as_deref()).map_err(within)?,
+        mapping: None,
     };
     let start = start(raw.start.as_deref()).map_err(within)?;
     let stale_after = raw.stale_after.as_deref().map(|text| stale_after(text).map_err(within)).transpose()?;
@@ -313,9 +314,7 @@ fn stale_after(text: &str) -> Result<StaleAfter, String> {
 fn format(text: Option<&str>) -> Result<Option<Format>, String> {
     match text {
         None | Some("auto") => Ok(None),
-        Some("json") => Ok(Some(Format::Json)),
-        Some("combined") => Ok(Some(Format::Combined)),
-        Some(other) => Err(format!("format is {other:?}; the formats are auto, json, combined")),
+        Some(text) => text.parse().map(Some),
     }
 }
 

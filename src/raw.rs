@@ -206,7 +206,7 @@ impl Open {
     fn reading(&self) -> Arc<Reading> {
         match self.reading.format {
             Some(_) => self.reading.clone(),
-            None => Arc::new(Reading { format: Some(Format::Json), ..(*self.reading).clone() }),
+            None => Arc::new(Reading { format: Some(Format::JSON), ..(*self.reading).clone() }),
         }
     }
 

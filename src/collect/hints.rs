@@ -93,7 +93,7 @@ mod tests {
         fn new() -> World {
             let temporary = tempfile::tempdir().unwrap();
             let root = temporary.path().to_owned();
-            let reading = Reading { format: Some(Format::Json), service: None, key: None, api: None, zone: Tz::UTC };
+            let reading = Reading { format: Some(Format::JSON), ..Reading::unsettled(chrono_tz::Tz::UTC) };
             let paths = vec![format!("{}/*.log", root.display())];
             let source = Source { name: "test".to_owned(), paths, reading, start: Start::Beginning };
             World { _temporary: temporary, root, tail: Tail::new(vec![source], Vec::new()) }

@@ -224,7 +224,7 @@ mod tests {
             ladder: Ladder::from_offset(0),
             open: true,
             missing_since: None,
-            format: Some(Format::Json),
+            format: Some(Format::JSON),
         };
         let text = serde_json::to_string(&mark).unwrap();
         assert!(text.contains(r#""id":"ffffffffffffffff""#), "{text}");

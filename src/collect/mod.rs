@@ -22,6 +22,7 @@ mod hints;
 pub mod tail;
 pub mod reader;
 pub mod decode;
+pub mod format;
 pub mod request;
 #[cfg(test)]
 pub(crate) mod torn;
@@ -29,7 +30,9 @@ pub(crate) mod torn;
 use std::sync::Arc;
 
 use chrono_tz::Tz;
-use serde::{Deserialize, Serialize};
+
+pub use decode::mapping::Mapping;
+pub use format::{Envelope, Family, Format};
 
 /// One `[[source]]`: which files, and how their lines are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,24 +63,8 @@ pub struct Reading {
     pub api: Option<Arc<str>>,
     /// The zone of time stamps that state none.
     pub zone: Tz,
-}
-
-/// A format family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    Json,
-    Combined,
-}
-
-impl Format {
-    /// Its name in the configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            Format::Json => "json",
-            Format::Combined => "combined",
-        }
-    }
+    /// What the source says of its own fields.
+    pub mapping: Option<Arc<Mapping>>,
 }
 
 /// Whole lines of one log, in a caller's buffer: each line ends in LF.

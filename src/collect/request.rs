@@ -193,6 +193,29 @@ pub enum Skip {
     Blank,
     /// A valid log line that reports no request.
     NotARequest,
+    /// The source's `only_if` leaves it out.
+    Excluded,
+    /// A CONNECT: how many requests went through the tunnel, nobody outside it can say.
+    Tunnel,
+    /// The start of a request whose end has a line of its own.
+    Start,
+    /// Part of a line that goes on; it is counted with its last part.
+    Part,
+}
+
+impl Skip {
+    pub const ALL: [Skip; 6] = [Skip::Blank, Skip::NotARequest, Skip::Excluded, Skip::Tunnel, Skip::Start, Skip::Part];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Skip::Blank => "blank",
+            Skip::NotARequest => "reports no request",
+            Skip::Excluded => "left out by only_if",
+            Skip::Tunnel => "a CONNECT tunnel, whose requests nobody outside it can count",
+            Skip::Start => "the start of a request, which counts when it ends",
+            Skip::Part => "part of a line that goes on",
+        }
+    }
 }
 
 /// Why a line that should report a request could not be read.
@@ -223,12 +246,27 @@ impl Reject {
 pub struct Lines {
     pub counted: u64,
     pub skipped: u64,
+    /// Of those skipped: tunnels.
+    #[serde(default)]
+    pub tunnels: u64,
+    /// And starts of requests.
+    #[serde(default)]
+    pub starts: u64,
     pub malformed: u64,
     pub no_time: u64,
     pub bad_time: u64,
 }
 
 impl Lines {
+    pub fn skip(&mut self, reason: Skip) {
+        self.skipped += 1;
+        match reason {
+            Skip::Tunnel => self.tunnels += 1,
+            Skip::Start => self.starts += 1,
+            Skip::Blank | Skip::NotARequest | Skip::Excluded | Skip::Part => {}
+        }
+    }
+
     pub fn reject(&mut self, reason: Reject) {
         match reason {
             Reject::Malformed => self.malformed += 1,
@@ -244,6 +282,8 @@ impl Lines {
     pub fn add(&mut self, other: &Lines) {
         self.counted += other.counted;
         self.skipped += other.skipped;
+        self.tunnels += other.tunnels;
+        self.starts += other.starts;
         self.malformed += other.malformed;
         self.no_time += other.no_time;
         self.bad_time += other.bad_time;

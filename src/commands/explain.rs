@@ -40,7 +40,7 @@ fn text(path: &str, explanation: &Explanation) -> String {
         Detection::Unknown(what) => writeln!(text, "  {what}").unwrap_or_default(),
     }
     if let Some(format) = explanation.format {
-        describe(&mut text, path, format.name(), explanation);
+        describe(&mut text, path, &format.to_string(), explanation);
     }
     text
 }

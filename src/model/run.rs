@@ -51,7 +51,7 @@ fn config(state_dir: &Path, patterns: Vec<String>) -> Config {
         ..Surroundings::default()
     };
     let mut config = ad_hoc(patterns, None, chrono_tz::UTC, &surroundings);
-    config.sources[0].reading.format = Some(Format::Json);
+    config.sources[0].reading.format = Some(Format::JSON);
     // Histories say when a commit happens.
     config.commit_interval = Duration::ZERO;
     config

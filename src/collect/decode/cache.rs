@@ -2,16 +2,17 @@
 //! This file never interprets a byte; equal bytes of equal kind get the answer they got before.
 
 use super::label::LabelSet;
+use crate::collect::request::Skip;
 
 /// Entries; a power of two. With two places an entry, some hundred combinations live side by side.
 const ENTRIES: usize = 1 << 12;
 /// Longer labels are not remembered, which bounds the cache at about this times [`ENTRIES`].
 const KEY_BYTES_MAX: usize = 1 << 10;
 
-/// What the labels said: a request's set, or that the line reports no request.
-pub type Meaning = Option<LabelSet>;
+/// What the labels said: a request's set, or why the line reports none.
+pub type Meaning = Result<LabelSet, Skip>;
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Entry {
     hash: u64,
     /// Each slice behind its length; empty where the entry is unused.
@@ -25,7 +26,7 @@ pub struct Cache {
 
 impl Cache {
     pub fn new() -> Cache {
-        Cache { entries: vec![Entry::default(); ENTRIES] }
+        Cache { entries: vec![Entry { hash: 0, key: Vec::new(), meaning: Err(Skip::Blank) }; ENTRIES] }
     }
 
     /// A hash of the slices; `kind` tells lines apart whose equal slices mean different things.
@@ -135,8 +136,8 @@ mod tests {
         for (kind, slices) in &keys {
             let hash = Cache::hash(*kind, slices.iter().copied());
             assert_eq!(cache.get(hash, *kind, slices.iter().copied()), None);
-            cache.insert(hash, *kind, slices.iter().copied(), None);
-            assert_eq!(cache.get(hash, *kind, slices.iter().copied()), Some(None));
+            cache.insert(hash, *kind, slices.iter().copied(), Err(Skip::NotARequest));
+            assert_eq!(cache.get(hash, *kind, slices.iter().copied()), Some(Err(Skip::NotARequest)));
         }
         // A wrong answer would need more than an equal hash.
         let hash = Cache::hash(0, keys[0].1.iter().copied());
@@ -147,7 +148,7 @@ mod tests {
     fn a_long_label_is_not_kept() {
         let mut cache = Cache::new();
         let long = vec![b'x'; KEY_BYTES_MAX + 1];
-        cache.insert(7, 0, std::iter::once(&long[..]), None);
+        cache.insert(7, 0, std::iter::once(&long[..]), Err(Skip::NotARequest));
         assert_eq!(cache.get(7, 0, std::iter::once(&long[..])), None);
     }
 }

@@ -2,24 +2,11 @@
 //! fields behind.
 //! This file never lets a client's quotes or brackets move a field: a request ends at its first bare quote.
 
-use std::borrow::Cow;
-
 use memchr::{memchr, memchr2};
 
-use super::cache::Cache;
 use super::field::{Field, Unit};
-use super::label::{LabelSet, Labels};
-use super::rows::{Outcome, account, beside_nuls, first_line};
-use super::time::Clockwork;
-use super::value::{Measures, Scalar, written_duration};
-use crate::collect::Reading;
-use crate::collect::request::{Decoded, Reject};
-
-pub struct CombinedLines {
-    labels: Labels,
-    clockwork: Clockwork,
-    cache: Cache,
-}
+use super::fields::{Fields, Verdict};
+use super::value::written_duration;
 
 /// One line's fields, as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,88 +21,31 @@ pub struct Entry<'a> {
     pub rest: &'a [u8],
 }
 
-impl CombinedLines {
-    pub fn new(reading: &Reading, default_service: &str) -> CombinedLines {
-        CombinedLines {
-            labels: Labels::new(reading, default_service),
-            clockwork: Clockwork::new(reading.zone),
-            cache: Cache::new(),
-        }
+/// Read a line.
+pub fn read<'a>(line: &'a [u8], fields: &mut Fields<'a>) -> Verdict {
+    let Some(entry) = parse(line) else { return Verdict::Malformed };
+    let (method, target) = split_request(entry.request);
+    fields.push(Field::Time, entry.stamp);
+    fields.push(Field::Method, method);
+    fields.push(Field::Url, target);
+    fields.push(Field::Status, entry.status);
+    fields.push(Field::Host, entry.vhost);
+    fields.push(Field::Bytes, entry.bytes);
+    if let Some(duration) = trailing(entry.rest).and_then(trailing_duration) {
+        fields.push_duration(Unit::Seconds, duration);
     }
-
-    pub fn decode(&mut self, bytes: &[u8], start: u64, decoded: &mut Decoded) {
-        self.labels.use_table(&decoded.series);
-        let mut at = 0;
-        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            let (line, taken) = first_line(rest);
-            let outcome = self.line(line);
-            account(outcome, start + at as u64, &mut self.labels, decoded);
-            at += taken;
-        }
-    }
-
-    #[inline]
-    fn line(&mut self, line: &[u8]) -> Outcome {
-        let Some(entry) = parse(line) else {
-            let blank = line.trim_ascii().is_empty();
-            return match beside_nuls(line) {
-                Some(text) => self.line(text),
-                None if blank => Outcome::Skip,
-                None => Outcome::Reject(Reject::Malformed),
-            };
-        };
-        let Some(labels) = self.labels(&entry) else { return Outcome::Skip };
-        let minute = match entry.stamp {
-            b"" | b"-" => Err(Reject::NoTime),
-            stamp => self.clockwork.text(stamp).ok_or(Reject::BadTime),
-        };
-        if minute == Err(Reject::BadTime)
-            && let Some(text) = beside_nuls(line)
-        {
-            return self.line(text);
-        }
-        let bytes = entry.bytes.iter().try_fold(0u64, |sum, digit| {
-            sum.checked_mul(10)?.checked_add(u64::from(digit.checked_sub(b'0').filter(|digit| *digit < 10)?))
-        });
-        let duration_ms = trailing(entry.rest).and_then(trailing_duration_ms);
-        Outcome::Request(labels, Measures { minute, duration_ms, bytes: bytes.unwrap_or(0), units: 1 })
-    }
-
-    #[inline]
-    fn labels(&mut self, entry: &Entry<'_>) -> Option<LabelSet> {
-        let slices = [entry.vhost, entry.request, entry.status];
-        let hash = Cache::hash(0, slices.into_iter());
-        if let Some(meaning) = self.cache.get(hash, 0, slices.into_iter()) {
-            return meaning;
-        }
-        let meaning = self.resolve(entry);
-        self.cache.insert(hash, 0, slices.into_iter(), meaning);
-        meaning
-    }
-
-    #[cold]
-    fn resolve(&mut self, entry: &Entry<'_>) -> Option<LabelSet> {
-        let (request, vhost) = (String::from_utf8_lossy(entry.request), String::from_utf8_lossy(entry.vhost));
-        let (method, target) = split_request(&request);
-        let values = [
-            (Field::Method, Scalar::Text(method.as_bytes())),
-            (Field::Url, Scalar::Text(target.as_bytes())),
-            (Field::Status, Scalar::Text(entry.status)),
-            (Field::Host, Scalar::Text(vhost.as_bytes())),
-        ];
-        self.labels.resolve(values.into_iter())
-    }
+    Verdict::Read
 }
 
 /// `GET /path HTTP/1.1` into method and target. What is no request line at all (TLS sent to a plain port,
 /// a connection closed before it said anything) gives two empty texts.
-fn split_request(request: &str) -> (&str, &str) {
-    let Some((method, rest)) = request.split_once(' ') else { return ("", "") };
-    let target = match rest.rsplit_once(' ') {
-        Some((target, protocol)) if protocol.starts_with("HTTP/") => target,
-        _ => rest,
-    };
-    (method, target)
+pub fn split_request(request: &[u8]) -> (&[u8], &[u8]) {
+    let Some(space) = memchr(b' ', request) else { return (b"", b"") };
+    let (method, rest) = (&request[..space], &request[space + 1..]);
+    match memchr::memrchr(b' ', rest) {
+        Some(last) if rest[last + 1..].starts_with(b"HTTP/") => (method, &rest[..last]),
+        _ => (method, rest),
+    }
 }
 
 /// The fields of a line; `None` where it is not of this family.
@@ -184,13 +114,13 @@ fn trailing(rest: &[u8]) -> Option<&[u8]> {
 /// The duration among fields of one's own: `rt=0.123`, `12ms`, else the first number with a fraction, which
 /// is seconds (nginx's `$request_time`). A whole number may be anything, so it is left alone.
 #[cold]
-fn trailing_duration_ms(trailing: &[u8]) -> Option<f64> {
-    let text: Cow<'_, str> = String::from_utf8_lossy(trailing);
-    text.split([' ', '"']).find_map(|field| {
-        let named = ["rt=", "request_time=", "duration="].into_iter().find_map(|name| field.strip_prefix(name));
+fn trailing_duration(trailing: &[u8]) -> Option<&[u8]> {
+    trailing.split(|byte| matches!(byte, b' ' | b'"')).find_map(|field| {
+        let named = [&b"rt="[..], b"request_time=", b"duration="].into_iter().find_map(|name| field.strip_prefix(name));
         let value = named.unwrap_or(field);
-        let is_duration = named.is_some() || value.contains('.') || value.ends_with("ms");
-        written_duration(value, Unit::Seconds).filter(|_| is_duration)
+        let is_duration = named.is_some() || value.contains(&b'.') || value.ends_with(b"ms");
+        let is_number = std::str::from_utf8(value).is_ok_and(|value| written_duration(value, Unit::Seconds).is_some());
+        (is_duration && is_number).then_some(value)
     })
 }
 
@@ -203,7 +133,8 @@ mod tests {
         let Some(entry) = parse(line.as_bytes()) else { return "-".to_owned() };
         let text = |bytes| std::str::from_utf8(bytes).unwrap();
         let Entry { vhost, stamp, request, status, bytes, rest } = entry;
-        let duration_ms = trailing(rest).and_then(trailing_duration_ms);
+        let duration = trailing(rest).and_then(trailing_duration);
+        let duration_ms = duration.and_then(|duration| written_duration(text(duration), Unit::Seconds));
         format!("{}|{}|{}|{}|{}|{duration_ms:?}", text(vhost), text(stamp), text(request), text(status), text(bytes))
     }
 

@@ -26,7 +26,7 @@ pub fn detect(head: &[u8]) -> Detection {
         return Detection::Empty;
     }
     let fits = |fit: fn(&[u8]) -> bool| lines.iter().filter(|line| fit(line)).count();
-    let families = [(Format::Json, fits(is_json)), (Format::Combined, fits(is_combined))];
+    let families = [(Format::JSON, fits(is_json)), (Format::COMBINED, fits(is_combined))];
     match families.iter().find(|(_, fitting)| fitting * 100 >= lines.len() * FITTING_PERCENT_MIN) {
         Some((format, _)) => Detection::Found(*format),
         None => Detection::Unknown(unknown(&lines, families)),
@@ -58,10 +58,7 @@ fn is_combined(line: &[u8]) -> bool {
 fn unknown(lines: &[&[u8]], families: [(Format, usize); 2]) -> String {
     let looks = looks_like(lines);
     let counts = families.map(|(format, fitting)| {
-        let name = match format {
-            Format::Json => "JSON objects",
-            Format::Combined => "combined access log lines",
-        };
+        let name = if format == Format::JSON { "JSON objects" } else { "combined access log lines" };
         format!("{fitting} are {name}")
     });
     let of = match lines.len() {
@@ -112,8 +109,8 @@ mod tests {
 
     #[test]
     fn nine_lines_of_ten_decide() {
-        assert_eq!(detect(format!("{}oops\n", JSON.repeat(9)).as_bytes()), Detection::Found(Format::Json));
-        assert_eq!(detect(format!("{}\n\noops\n", COMBINED.repeat(9)).as_bytes()), Detection::Found(Format::Combined));
+        assert_eq!(detect(format!("{}oops\n", JSON.repeat(9)).as_bytes()), Detection::Found(Format::JSON));
+        assert_eq!(detect(format!("{}\n\noops\n", COMBINED.repeat(9)).as_bytes()), Detection::Found(Format::COMBINED));
         assert!(matches!(detect(format!("{}oops\n", JSON.repeat(8)).as_bytes()), Detection::Unknown(_)));
         assert!(matches!(detect(format!("{JSON}{COMBINED}").as_bytes()), Detection::Unknown(_)));
     }

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::Decoder;
 use super::detect::{Detection, detect, whole_lines};
-use super::field::{self, Field, Rank};
-use crate::collect::request::{Decoded, Lines, Reject, unpack};
+use super::field::{self, Aliases, Field, Rank};
+use crate::collect::request::{Decoded, Lines, Reject, Skip, unpack};
 use crate::collect::{Chunk, Format, Reading};
 
 /// How a log is read.
@@ -91,7 +91,7 @@ fn read_lines(head: &[u8], reading: &Reading, default_service: &str, explanation
 
 /// The keys that a counted line was read by.
 fn fields(line: &[u8], format: Option<Format>) -> Vec<(&'static str, String)> {
-    if format == Some(Format::Combined) {
+    if format == Some(Format::COMBINED) {
         let names =
             [("time", "[time]"), ("method", "\"METHOD"), ("url", "target\""), ("status", "status"), ("bytes", "bytes")];
         return names.map(|(field, place)| (field, place.to_owned())).to_vec();
@@ -116,7 +116,7 @@ fn collect_keys(object: &Map<String, Value>, path: &mut String, spelled: &str, k
     for (key, value) in object {
         let outer = field::push_key(path, key);
         let spelled = if spelled.is_empty() { printable(key) } else { format!("{spelled}.{}", printable(key)) };
-        match (value, field::rank(path)) {
+        match (value, Aliases::standard().rank(path)) {
             (Value::Object(inner), _) => collect_keys(inner, path, &spelled, keys),
             (Value::String(_) | Value::Number(_), Some(rank)) => keys.push((rank, spelled)),
             _ => {}
@@ -131,7 +131,8 @@ fn outcome(line: &[u8], decoded: &Decoded) -> String {
         Lines { malformed: 1, .. } => format!("rejected: {}", Reject::Malformed.name()),
         Lines { no_time: 1, .. } => format!("rejected: {}", Reject::NoTime.name()),
         Lines { bad_time: 1, .. } => format!("rejected: {}", Reject::BadTime.name()),
-        _ if line.trim_ascii().is_empty() => "skipped: blank".to_owned(),
+        _ if line.trim_ascii().is_empty() => format!("skipped: {}", Skip::Blank.name()),
+        Lines { tunnels: 1, .. } => format!("skipped: {}", Skip::Tunnel.name()),
         _ => "skipped: reports no request (needs two of method, url or path, status, operation; no CONNECT)".to_owned(),
     }
 }
@@ -204,7 +205,7 @@ fn shape(line: &str) -> String {
 
 /// The lines of a `[[source]]` that keep this reading, whatever later lines look like.
 fn toml(format: Format, reading: &Reading) -> String {
-    let mut toml = format!("[[source]]\npath = {PATH_TO_NAME}\nformat = \"{}\"\n", format.name());
+    let mut toml = format!("[[source]]\npath = {PATH_TO_NAME}\nformat = \"{}\"\n", format);
     for (key, label) in [("service", &reading.service), ("key", &reading.key), ("api", &reading.api)] {
         if let Some(label) = label {
             // A JSON string is a TOML basic string.
@@ -221,7 +222,7 @@ mod tests {
     use chrono_tz::Tz;
 
     fn auto() -> Reading {
-        Reading { format: None, service: None, key: None, api: None, zone: Tz::UTC }
+        Reading::unsettled(chrono_tz::Tz::UTC)
     }
 
     fn explained(head: &str) -> String {
@@ -239,13 +240,13 @@ mod tests {
     fn a_json_log_is_explained_by_its_keys() {
         let request = r#"{"time":1795384444918,"method":"GET","url":"https://u:SECRET@api.example.com/a?token=SECRET","status":200,"durationMs":12}"#;
         expect_test::expect![[r#"
-            Some(Json)
+            Some(Format { envelopes: [None, None, None], family: Json })
             time <- time, method <- method, url <- url, status <- status, duration <- durationMs
             1: {durationMs, method, status, time, url} => 2026-11-22T21:54Z service=stem key=(none) api=api.example.com method=GET operation=/a status=200 duration=12ms
             2: {msg, token} => skipped: reports no request (needs two of method, url or path, status, operation; no CONNECT)
             3:  => skipped: blank
             4: {method, url} => rejected: no time stamp
-            Lines { counted: 1, skipped: 2, malformed: 0, no_time: 1, bad_time: 0 }"#]]
+            Lines { counted: 1, skipped: 2, tunnels: 0, starts: 0, malformed: 0, no_time: 1, bad_time: 0 }"#]]
         .assert_eq(&explained(&format!("{request}\n{{\"msg\":\"up\",\"token\":\"SECRET\"}}\n\n{{\"method\":\"GET\",\"url\":\"/a\"}}\n")));
     }
 
@@ -253,7 +254,7 @@ mod tests {
     fn no_excerpt_repeats_a_value() {
         let head = "Authorization: Bearer SECRET123\n{\"token\":\"SECRET\"}\n";
         assert!(!explained(head).contains("SECRET"));
-        let pinned = Reading { format: Some(Format::Combined), ..auto() };
+        let pinned = Reading { format: Some(Format::COMBINED), ..auto() };
         let explanation = explain(head.as_bytes(), &pinned, "stem");
         assert_eq!(explanation.lines.malformed, 2);
         assert_eq!(explanation.examples[0].excerpt, "a: a a0");

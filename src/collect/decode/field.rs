@@ -5,7 +5,7 @@
 //! alias. Nested objects are dotted: `{"res":{"statusCode":200}}` and `{"res.statusCode":200}` are both
 //! `res.statuscode`. To teach daycap a dialect, add rows.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use hashbrown::HashMap;
 
@@ -24,6 +24,12 @@ pub enum Field {
     Operation,
     /// A GraphQL document.
     Document,
+    /// The hash that stands for a GraphQL document.
+    DocumentHash,
+    /// What the line says to people; it may be the message of an HTTP client.
+    Message,
+    /// Why an attempt got no answer.
+    Error,
     Service,
     /// A logger's name: the service where [`Field::Machine`] is there too (bunyan, pino), else a module.
     Name,
@@ -32,6 +38,8 @@ pub enum Field {
     /// The name of the API key, never the key itself.
     Key,
     Units,
+    /// Nothing but what a source's `only_if` asks.
+    Condition,
 }
 
 impl Field {
@@ -50,7 +58,10 @@ impl Field {
             Field::Status => "status",
             Field::Duration => "duration",
             Field::Bytes => "bytes",
-            Field::Operation | Field::Document => "operation",
+            Field::Operation | Field::Document | Field::DocumentHash => "operation",
+            Field::Message => "message",
+            Field::Error => "error",
+            Field::Condition => "only_if",
             Field::Service | Field::Name => "service",
             Field::Machine => "host",
             Field::Key => "key",
@@ -291,6 +302,29 @@ pub struct Rank {
     order: u16,
     pub field: Field,
     pub unit: Unit,
+    /// The `only_if` of the source that this value answers, too.
+    pub condition: Option<u8>,
+}
+
+impl Rank {
+    /// For families whose lines say a thing in one place only.
+    pub const fn of(field: Field) -> Rank {
+        Rank::in_unit(field, Unit::Millis)
+    }
+
+    pub const fn in_unit(field: Field, unit: Unit) -> Rank {
+        Rank { order: 0, field, unit, condition: None }
+    }
+
+    /// Whether its value takes part in choosing the series, or in whether there is one.
+    pub fn is_label(&self) -> bool {
+        self.field.is_label() || self.condition.is_some()
+    }
+
+    /// A number of its own for each field and condition.
+    pub fn code(&self) -> u64 {
+        self.field as u64 | self.condition.map_or(0, |condition| u64::from(condition) + 1) << 5
+    }
 }
 
 /// What the value at a path may say.
@@ -301,37 +335,53 @@ pub enum Meaning {
     Holds,
 }
 
-/// Every alias, bare and wrapped, and every object on the way to one.
-static MEANINGS: LazyLock<HashMap<String, Meaning>> = LazyLock::new(|| {
+/// What each dotted path says: every alias, bare and wrapped, and every object on the way to one.
+pub struct Aliases {
+    meanings: HashMap<String, Meaning>,
+}
+
+static STANDARD: LazyLock<Arc<Aliases>> = LazyLock::new(|| {
     let wrappers = [""].into_iter().chain(WRAPPERS);
     let all = wrappers.flat_map(|wrapper| ALIASES.iter().map(move |alias| format!("{wrapper}{}", alias.key)));
-    let mut meanings = HashMap::new();
     // Wrapped keys rank behind all bare ones, and no wrapper before another.
     let ranks = (0..ALIASES.len()).chain((0..WRAPPERS.len()).flat_map(|_| ALIASES.len()..2 * ALIASES.len()));
-    for (key, rank) in all.zip(ranks) {
+    let mut aliases = Aliases { meanings: HashMap::new() };
+    for (key, order) in all.zip(ranks) {
+        let Alias { field, unit, .. } = ALIASES[order % ALIASES.len()];
+        let order = u16::try_from(order).expect("the tables have fewer than 2^15 rows");
+        aliases.insert(key, Rank { order, field, unit, condition: None });
+    }
+    Arc::new(aliases)
+});
+
+impl Aliases {
+    /// Those of the dialects that daycap knows.
+    pub fn standard() -> Arc<Aliases> {
+        STANDARD.clone()
+    }
+
+    /// The first that says what a path means is believed.
+    fn insert(&mut self, key: String, rank: Rank) {
         for (dot, _) in key.match_indices('.') {
-            meanings.entry(key[..dot].to_owned()).or_insert(Meaning::Holds);
+            self.meanings.entry(key[..dot].to_owned()).or_insert(Meaning::Holds);
         }
-        let Alias { field, unit, .. } = ALIASES[rank % ALIASES.len()];
-        let rank = Rank { order: u16::try_from(rank).expect("the tables have fewer than 2^15 rows"), field, unit };
-        match meanings.entry(key).or_insert(Meaning::Says(rank)) {
+        match self.meanings.entry(key).or_insert(Meaning::Says(rank)) {
             Meaning::Says(_) => {}
             holds => *holds = Meaning::Says(rank),
         }
     }
-    meanings
-});
 
-/// What the dotted path of [`push_key`]s may say, if anything.
-pub fn meaning(path: &str) -> Option<Meaning> {
-    MEANINGS.get(path).copied()
-}
+    /// What the dotted path of [`push_key`]s may say, if anything.
+    pub fn meaning(&self, path: &str) -> Option<Meaning> {
+        self.meanings.get(path).copied()
+    }
 
-/// The rank of the value at this path, if it says anything.
-pub fn rank(path: &str) -> Option<Rank> {
-    match meaning(path)? {
-        Meaning::Says(rank) => Some(rank),
-        Meaning::Holds => None,
+    /// The rank of the value at this path, if it says anything.
+    pub fn rank(&self, path: &str) -> Option<Rank> {
+        match self.meaning(path)? {
+            Meaning::Says(rank) => Some(rank),
+            Meaning::Holds => None,
+        }
     }
 }
 
@@ -377,13 +427,14 @@ mod tests {
 
     #[test]
     fn a_wrapped_key_comes_after_every_bare_one() {
-        let bare = rank("units").expect("known");
-        let wrapped = rank("fields.time").expect("known");
+        let aliases = Aliases::standard();
+        let bare = aliases.rank("units").expect("known");
+        let wrapped = aliases.rank("fields.time").expect("known");
         assert!(bare < wrapped);
         assert_eq!(wrapped.field, Field::Time);
-        assert_eq!(rank("levelname"), None);
-        assert_eq!(meaning("fields.http"), Some(Meaning::Holds));
+        assert_eq!(aliases.rank("levelname"), None);
+        assert_eq!(aliases.meaning("fields.http"), Some(Meaning::Holds));
         // A bunyan line has `req.url` inside `req`; `url` says something and holds `url.full`.
-        assert!(matches!(meaning("url"), Some(Meaning::Says(_))));
+        assert!(matches!(aliases.meaning("url"), Some(Meaning::Says(_))));
     }
 }

@@ -6,21 +6,17 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::field::{self, Meaning, Rank};
-use super::label::Labels;
+use super::Context;
+use super::field::{self, Aliases, Meaning, Rank};
 use super::recall::Recall;
-use super::rows::{Outcome, account, beside_nuls, first_line};
+use super::rows::{Outcome, beside_nuls, first_line};
 use super::shape::Shapes;
 use super::template::Values;
-use super::time::Clockwork;
 use super::value::{self, Scalar};
-use crate::collect::Reading;
-use crate::collect::request::{Decoded, Reject};
+use crate::collect::request::{Reject, Skip};
 use crate::collect::tail::LINE_BYTES_MAX;
 
 pub struct JsonLines {
-    labels: Labels,
-    clockwork: Clockwork,
     recall: Recall,
     shapes: Shapes,
     values: Values,
@@ -30,68 +26,55 @@ pub struct JsonLines {
 }
 
 impl JsonLines {
-    pub fn new(reading: &Reading, default_service: &str) -> JsonLines {
-        JsonLines {
-            labels: Labels::new(reading, default_service),
-            clockwork: Clockwork::new(reading.zone),
-            recall: Recall::new(),
-            shapes: Shapes::new(),
-            values: Values::new(),
-            path: String::new(),
-            learns: true,
-        }
-    }
-
-    /// Read every line by the parser.
-    pub fn without_templates(reading: &Reading, default_service: &str) -> JsonLines {
-        JsonLines { learns: false, ..JsonLines::new(reading, default_service) }
-    }
-
-    pub fn decode(&mut self, bytes: &[u8], start: u64, decoded: &mut Decoded) {
-        self.labels.use_table(&decoded.series);
-        let mut at = 0;
-        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            let (outcome, taken) = self.line(rest);
-            account(outcome, start + at as u64, &mut self.labels, decoded);
-            at += taken;
-        }
+    /// Unless it `learns`, every line is read by the parser.
+    pub fn new(learns: bool) -> JsonLines {
+        JsonLines { recall: Recall::new(), shapes: Shapes::new(), values: Values::new(), path: String::new(), learns }
     }
 
     /// The line at the start of `rest`, and how many bytes it takes.
     #[inline]
-    fn line(&mut self, rest: &[u8]) -> (Outcome, usize) {
-        let Some((serial, template)) = self.shapes.fitting(rest, &mut self.values) else { return self.unfitted(rest) };
-        let (values, labels, path) = (&self.values, &mut self.labels, &mut self.path);
-        let meaning = self.recall.meaning(serial, template, rest, values, || {
+    pub fn line(&mut self, rest: &[u8], context: &mut Context) -> (Outcome, usize) {
+        let Some((serial, template)) = self.shapes.fitting(rest, &mut self.values) else {
+            return self.unfitted(rest, context);
+        };
+        let (values, path) = (&self.values, &mut self.path);
+        let Context { labels, aliases, .. } = context;
+        let reducible = template.has_url() && !values.escaped;
+        let kind = serial ^ context.wrapping;
+        let meaning = self.recall.meaning(kind, reducible, template.label_bytes(rest, values), || {
             if !values.escaped {
                 return Some(labels.resolve(template.labels(rest, values)));
             }
             // Only the parser undoes escapes; only valid UTF-8 fits a template.
             let line = std::str::from_utf8(first_line(rest).0).unwrap_or_default();
-            parse(line, path).map(|found| labels.resolve(found.iter().map(Found::label)))
+            parse(line, path, aliases).map(|found| labels.resolve(found.iter().map(Found::value)))
         });
-        let Some(meaning) = meaning else { return (Outcome::Reject(Reject::Malformed), values.taken) };
-        let Some(labels) = meaning else { return (Outcome::Skip, values.taken) };
-        let measures = value::measures(template.measures(rest, values), &mut self.clockwork);
-        (Outcome::Request(labels, measures), values.taken)
+        match meaning {
+            None => (Outcome::Reject(Reject::Malformed), values.taken),
+            Some(Err(skip)) => (Outcome::Skip(skip), values.taken),
+            Some(Ok(labels)) => {
+                let measures = value::measures(template.measures(rest, values), &mut context.clockwork);
+                (Outcome::Request(labels, measures), values.taken)
+            }
+        }
     }
 
     #[cold]
-    fn unfitted(&mut self, rest: &[u8]) -> (Outcome, usize) {
+    fn unfitted(&mut self, rest: &[u8], context: &mut Context) -> (Outcome, usize) {
         let (line, taken) = first_line(rest);
-        (self.by_parser(line, Some(&rest[..taken])), taken)
+        (self.by_parser(line, Some(&rest[..taken]), context), taken)
     }
 
     /// `whole` is the line with its line end, where it may be a model for others.
-    fn by_parser(&mut self, bytes: &[u8], whole: Option<&[u8]>) -> Outcome {
+    fn by_parser(&mut self, bytes: &[u8], whole: Option<&[u8]>, context: &mut Context) -> Outcome {
         // The standard check is several times faster than the repair.
         let line = std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         if line.trim_ascii().is_empty() {
-            return Outcome::Skip;
+            return Outcome::Skip(Skip::Blank);
         }
-        let Some(found) = parse(&line, &mut self.path) else {
+        let Some(found) = parse(&line, &mut self.path, &context.aliases) else {
             return match beside_nuls(bytes) {
-                Some(text) => self.by_parser(text, None),
+                Some(text) => self.by_parser(text, None, context),
                 None => Outcome::Reject(Reject::Malformed),
             };
         };
@@ -99,13 +82,13 @@ impl JsonLines {
         if let (true, Cow::Borrowed(line), Some(whole)) = (self.learns, &line, whole)
             && whole.len() < LINE_BYTES_MAX
         {
-            self.shapes.consider(whole, line.as_bytes());
+            self.shapes.consider(whole, line.as_bytes(), &context.aliases);
         }
-        match self.labels.resolve(found.iter().map(Found::label)) {
-            None => Outcome::Skip,
-            Some(labels) => {
-                let measures = found.iter().map(|found| (found.rank, found.scalar()));
-                Outcome::Request(labels, value::measures(measures, &mut self.clockwork))
+        match context.labels.resolve(found.iter().map(Found::value)) {
+            Err(skip) => Outcome::Skip(skip),
+            Ok(labels) => {
+                let measures = value::measures(found.iter().map(Found::value), &mut context.clockwork);
+                Outcome::Request(labels, measures)
             }
         }
     }
@@ -130,21 +113,21 @@ impl Found<'_> {
         }
     }
 
-    fn label(&self) -> (field::Field, Scalar<'_>) {
-        (self.rank.field, self.scalar())
+    fn value(&self) -> (Rank, Scalar<'_>) {
+        (self.rank, self.scalar())
     }
 }
 
 /// Everything that aliases name in a line, in order of rank; where a key comes twice the last one first.
 /// `None` where the line is not one JSON object.
-fn parse<'a>(line: &'a str, path: &mut String) -> Option<Vec<Found<'a>>> {
+fn parse<'a>(line: &'a str, path: &mut String, aliases: &Aliases) -> Option<Vec<Found<'a>>> {
     path.clear();
     if !line.trim_ascii_start().starts_with('{') {
         return None;
     }
     let mut found = Vec::with_capacity(16);
     let mut parser = serde_json::Deserializer::from_str(line);
-    let walked = Walk { path, rank: None, found: &mut found }.deserialize(&mut parser);
+    let walked = Walk { path, aliases, rank: None, found: &mut found }.deserialize(&mut parser);
     // Of a line too long to be held whole, what its beginning says is taken.
     let is_cut = |error: &serde_json::Error| error.is_eof() && line.len() + 1 >= LINE_BYTES_MAX;
     match walked.and_then(|()| parser.end()) {
@@ -159,6 +142,7 @@ fn parse<'a>(line: &'a str, path: &mut String) -> Option<Vec<Found<'a>>> {
 /// Walks an object and keeps what aliases name.
 struct Walk<'w, 'de> {
     path: &'w mut String,
+    aliases: &'w Aliases,
     /// What the value at hand says if it is a scalar.
     rank: Option<Rank>,
     found: &'w mut Vec<Found<'de>>,
@@ -189,7 +173,7 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(outer) = map.next_key_seed(Key(self.path))? {
-            let rank = match field::meaning(self.path) {
+            let rank = match self.aliases.meaning(self.path) {
                 Some(Meaning::Says(rank)) => Some(rank),
                 Some(Meaning::Holds) => None,
                 None => {
@@ -198,7 +182,7 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
                     continue;
                 }
             };
-            map.next_value_seed(Walk { path: self.path, rank, found: self.found })?;
+            map.next_value_seed(Walk { path: self.path, aliases: self.aliases, rank, found: self.found })?;
             self.path.truncate(outer);
         }
         Ok(())

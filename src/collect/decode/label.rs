@@ -4,11 +4,11 @@
 
 use hashbrown::HashMap;
 
-use super::field::Field;
+use super::field::{Field, Rank};
 use super::operation;
 use super::value::{self, Scalar};
 use crate::collect::Reading;
-use crate::collect::request::{Bucket, NONE, OTHER, Series, SeriesTable, TableIdentity};
+use crate::collect::request::{Bucket, NONE, OTHER, Series, SeriesTable, Skip, TableIdentity};
 
 /// A worker keeps this many operations apart; the rest are [`OTHER`].
 pub const OPERATIONS_MAX: usize = 10_000;
@@ -110,14 +110,21 @@ struct Said<'a> {
     name: Option<&'a str>,
     machine: Option<&'a str>,
     key: Option<&'a str>,
+    /// One bit for each of the source's conditions that is met.
+    conditions: u64,
 }
 
 impl<'a> Said<'a> {
     /// Of each field, the first usable value counts.
-    fn of(values: impl Iterator<Item = (Field, Scalar<'a>)>) -> Said<'a> {
+    fn of(values: impl Iterator<Item = (Rank, Scalar<'a>)>, conditions: &[Box<str>]) -> Said<'a> {
         let mut said = Said::default();
-        for (field, value) in values {
-            match field {
+        for (rank, value) in values {
+            if let Some(condition) = rank.condition
+                && conditions.get(usize::from(condition)).is_some_and(|expected| value::is(value, expected))
+            {
+                said.conditions |= 1 << condition;
+            }
+            match rank.field {
                 Field::Method => said.method = said.method.or_else(|| value::method(value)),
                 Field::Status => said.status = said.status.or_else(|| value::status(value)),
                 Field::Url => said.url = said.url.or_else(|| value::text(value)),
@@ -131,18 +138,22 @@ impl<'a> Said<'a> {
                 Field::Name => said.name = said.name.or_else(|| value::text(value)),
                 Field::Machine => said.machine = said.machine.or_else(|| value::text(value)),
                 Field::Key => said.key = said.key.or_else(|| value::text(value)),
+                Field::DocumentHash | Field::Message | Field::Error | Field::Condition => {}
                 Field::Time | Field::Duration | Field::Bytes | Field::Units => {}
             }
         }
         said
     }
 
-    /// The rule: a line reports a request if it has two of method, target, status and operation. A CONNECT
-    /// is a tunnel: how many requests went through it, the line cannot say.
-    fn is_request(&self) -> bool {
+    /// Why this is no request, if it is none. The rule: a line reports a request if it has two of method, target, status
+    /// and operation. A CONNECT is a tunnel: how many requests went through it, the line cannot say.
+    fn skip(&self) -> Option<Skip> {
         let facts = [self.method.is_some(), self.url.is_some(), self.status.is_some(), self.operation.is_some()];
+        if facts.into_iter().filter(|fact| *fact).count() < 2 {
+            return Some(Skip::NotARequest);
+        }
         let tunnel = self.method.is_some_and(|method| method.eq_ignore_ascii_case("CONNECT"));
-        facts.into_iter().filter(|fact| *fact).count() >= 2 && !tunnel
+        tunnel.then_some(Skip::Tunnel)
     }
 }
 
@@ -158,12 +169,15 @@ pub struct Labels {
     key: Option<u32>,
     api: Option<u32>,
     default_service: u32,
+    /// What the source's conditions ask for, in their order; at most 64.
+    conditions: Vec<Box<str>>,
     sets: HashMap<Set, u32>,
     list: Vec<Set>,
     /// The series of set × bucket, in the table of `identity`.
     series: Vec<u32>,
     identity: TableIdentity,
     last_service: Memo,
+    last_default: Memo,
     last_api: Memo,
     last_method: Memo,
     /// A label being written.
@@ -178,6 +192,12 @@ impl Labels {
             key: reading.key.as_deref().map(|key| keys.id(key)),
             api: reading.api.as_deref().map(|api| apis.id(api)),
             default_service: services.id(default_service),
+            conditions: reading
+                .mapping
+                .iter()
+                .flat_map(|mapping| mapping.only_if.values())
+                .map(|text| text.as_str().into())
+                .collect(),
             services,
             keys,
             apis,
@@ -188,17 +208,21 @@ impl Labels {
             series: Vec::new(),
             identity: TableIdentity::default(),
             last_service: Memo::default(),
+            last_default: Memo::default(),
             last_api: Memo::default(),
             last_method: Memo::default(),
             scratch: String::new(),
         }
     }
 
-    /// The label set of a line with these values; `None` where it reports no request.
-    pub fn resolve<'a>(&mut self, values: impl Iterator<Item = (Field, Scalar<'a>)>) -> Option<LabelSet> {
-        let said = Said::of(values);
-        if !said.is_request() {
-            return None;
+    /// The label set of a line with these values, or why it reports no request.
+    pub fn resolve<'a>(&mut self, values: impl Iterator<Item = (Rank, Scalar<'a>)>) -> Result<LabelSet, Skip> {
+        let said = Said::of(values, &self.conditions);
+        if said.conditions.count_ones() as usize != self.conditions.len() {
+            return Err(Skip::Excluded);
+        }
+        if let Some(skip) = said.skip() {
+            return Err(skip);
         }
         let set = Set {
             service: self.service(&said),
@@ -208,7 +232,17 @@ impl Labels {
             operation: self.operation(&said),
             status: said.status,
         };
-        Some(self.set(set))
+        Ok(self.set(set))
+    }
+
+    /// From now on, requests that name no service are of this one, which an envelope names. Gives a number of its own for
+    /// each, by which caches tell them apart.
+    pub fn set_default_service(&mut self, service: &str) -> u64 {
+        self.default_service = self.last_default.get(service).unwrap_or_else(|| {
+            operation::plain(service, &mut self.scratch);
+            self.last_default.set(service, self.services.id(&self.scratch))
+        });
+        u64::from(self.default_service)
     }
 
     fn service(&mut self, said: &Said<'_>) -> u32 {

@@ -2,7 +2,7 @@
 //! scalars as parts.
 //! This file never checks that a line is JSON; what it finds odd it does not learn.
 
-use super::field::{self, Rank};
+use super::field::{self, Aliases, Rank};
 use super::literal::Literal;
 use super::scan::{self, Notes};
 use super::template::{Kind, LABELS_MAX, MEASURES_MAX, Part, Place, Source, Template};
@@ -14,11 +14,12 @@ const LINE_BYTES_MAX: usize = 16 << 10;
 const DEPTH_MAX: usize = 32;
 
 /// Learn the shape of a line that is known to be one valid JSON object; `None` where it is too large or odd.
-pub fn learn(line: &[u8]) -> Option<Template> {
+pub fn learn(line: &[u8], aliases: &Aliases) -> Option<Template> {
     if line.len() > LINE_BYTES_MAX {
         return None;
     }
-    let mut learner = Learner { line, at: 0, literal: 0, depth: 0, path: String::new(), parts: vec![], ranks: vec![] };
+    let mut learner =
+        Learner { line, aliases, at: 0, literal: 0, depth: 0, path: String::new(), parts: vec![], ranks: vec![] };
     learner.value()?;
     learner.finish()
 }
@@ -26,6 +27,7 @@ pub fn learn(line: &[u8]) -> Option<Template> {
 /// Walks over a valid line. Every place it asks about exists; a `?` that fails only means "do not learn".
 struct Learner<'a> {
     line: &'a [u8],
+    aliases: &'a Aliases,
     at: usize,
     /// Where the literal in the making starts.
     literal: usize,
@@ -101,7 +103,7 @@ impl Learner<'_> {
         if self.parts.len() >= PARTS_MAX {
             return None;
         }
-        if let Some(rank) = field::rank(&self.path).filter(|_| kind != Kind::Word) {
+        if let Some(rank) = self.aliases.rank(&self.path).filter(|_| kind != Kind::Word) {
             self.ranks.push((rank, self.parts.len()));
         }
         let before = Literal::new(self.line.get(self.literal..start)?);
@@ -131,10 +133,10 @@ impl Learner<'_> {
     fn finish(mut self) -> Option<Template> {
         let (mut labels, mut measures) = (Vec::new(), Vec::new());
         for (rank, part) in self.ranks {
-            let sort = if rank.field.is_label() { &mut labels } else { &mut measures };
+            let sort = if rank.is_label() { &mut labels } else { &mut measures };
             let place = sort.len();
             sort.push((rank, place));
-            self.parts[part].place = if rank.field.is_label() { Place::Label(place) } else { Place::Measure(place) };
+            self.parts[part].place = if rank.is_label() { Place::Label(place) } else { Place::Measure(place) };
         }
         if labels.len() > LABELS_MAX || measures.len() > MEASURES_MAX {
             return None;

@@ -5,10 +5,9 @@
 use super::cache::{Cache, Meaning};
 use super::field::Field;
 use super::operation;
-use super::template::{Template, Values};
 use super::value::{self, Scalar};
 
-/// Templates whose luck is known apart; those that share a place only share speed.
+/// Kinds of lines whose luck is known apart; those that share a place only share speed.
 const LUCKS: usize = 64;
 
 /// A lookup by the bytes as they are pays if more than two of three lines hit; below, it is left out. Fewer
@@ -19,7 +18,7 @@ const MISSES_MAX: u16 = if cfg!(test) { 16 } else { 128 };
 const LINES_SKIPPED: u16 = if cfg!(test) { 8 } else { 2048 };
 const MISSES_AFTER_SKIP: u16 = MISSES_MAX - MISSES_MAX / 4;
 
-/// Whether the labels of a template's lines come again as they are.
+/// Whether the labels of a kind of lines come again as they are.
 #[derive(Clone, Copy, Default)]
 struct Luck {
     misses: u16,
@@ -68,58 +67,55 @@ impl Recall {
         }
     }
 
-    /// The meaning of the labels of a line that fits the template of this serial number; `resolve` is asked
-    /// for what is not known. Its `None` is handed on and not remembered.
+    /// The meaning of a line's labels; `kind` tells lines apart whose equal labels mean different things, and
+    /// `resolve` is asked for what is not known. Its `None` is handed on and not remembered. `reducible`: a url is among
+    /// the labels, and none of them has escapes, which are only ever compared as they are.
     #[inline]
-    pub fn meaning(
+    pub fn meaning<'a>(
         &mut self,
-        serial: u64,
-        template: &Template,
-        line: &[u8],
-        values: &Values,
+        kind: u64,
+        reducible: bool,
+        labels: impl Iterator<Item = (Field, &'a [u8])> + Clone,
         resolve: impl FnOnce() -> Option<Meaning>,
     ) -> Option<Meaning> {
-        // What has escapes is only ever compared as it is.
-        let reducible = template.has_url() && !values.escaped;
         // The remainder is below LUCKS.
-        let luck = (serial % LUCKS as u64) as usize;
+        let luck = (kind % LUCKS as u64) as usize;
         if reducible && !self.lucks[luck].try_raw() {
-            return self.by_reduced(serial, template, line, values, resolve);
+            return self.by_reduced(kind, labels, resolve);
         }
-        let hash = Cache::hash(serial, template.label_bytes(line, values));
-        if let Some(meaning) = self.raw.get(hash, serial, template.label_bytes(line, values)) {
+        let bytes = labels.clone().map(|(_, bytes)| bytes);
+        let hash = Cache::hash(kind, bytes.clone());
+        if let Some(meaning) = self.raw.get(hash, kind, bytes.clone()) {
             self.lucks[luck].hit();
             return Some(meaning);
         }
         let meaning = if reducible {
             self.lucks[luck].miss();
-            self.by_reduced(serial, template, line, values, resolve)
+            self.by_reduced(kind, labels, resolve)
         } else {
             resolve()
         }?;
-        self.raw.insert(hash, serial, template.label_bytes(line, values), meaning);
+        self.raw.insert(hash, kind, bytes, meaning);
         Some(meaning)
     }
 
-    fn by_reduced(
+    fn by_reduced<'a>(
         &mut self,
-        serial: u64,
-        template: &Template,
-        line: &[u8],
-        values: &Values,
+        kind: u64,
+        labels: impl Iterator<Item = (Field, &'a [u8])>,
         resolve: impl FnOnce() -> Option<Meaning>,
     ) -> Option<Meaning> {
         self.key.clear();
-        for (field, bytes) in template.named_label_bytes(line, values) {
+        for (field, bytes) in labels {
             if field == Field::Url { self.push_url(bytes) } else { push(bytes, &mut self.key) }
         }
         let key = std::iter::once(&self.key[..]);
-        let hash = Cache::hash(serial, key.clone());
-        if let Some(meaning) = self.reduced.get(hash, serial, key.clone()) {
+        let hash = Cache::hash(kind, key.clone());
+        if let Some(meaning) = self.reduced.get(hash, kind, key.clone()) {
             return Some(meaning);
         }
         let meaning = resolve()?;
-        self.reduced.insert(hash, serial, key, meaning);
+        self.reduced.insert(hash, kind, key, meaning);
         Some(meaning)
     }
 
@@ -143,7 +139,10 @@ fn push(slice: &[u8], key: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collect::decode::field::Aliases;
     use crate::collect::decode::learn::learn;
+    use crate::collect::decode::template::Values;
+    use crate::collect::request::Skip;
 
     fn line(url: &str, status: u16) -> String {
         format!("{{\"method\":\"GET\",\"url\":\"{url}\",\"status\":{status}}}\n")
@@ -151,13 +150,13 @@ mod tests {
 
     /// How many of these lines had to be resolved.
     fn resolved(lines: impl Iterator<Item = String>) -> usize {
-        let template = learn(line("/", 200).trim_end().as_bytes()).expect("a plain line");
+        let template = learn(line("/", 200).trim_end().as_bytes(), &Aliases::standard()).expect("a plain line");
         let (mut recall, mut values, mut count) = (Recall::new(), Values::new(), 0);
         for line in lines {
             assert!(template.fits(line.as_bytes(), &mut values), "{line}");
-            recall.meaning(7, &template, line.as_bytes(), &values, || {
+            recall.meaning(7, true, template.label_bytes(line.as_bytes(), &values), || {
                 count += 1;
-                Some(None)
+                Some(Err(Skip::NotARequest))
             });
         }
         count

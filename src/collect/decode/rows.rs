@@ -3,13 +3,13 @@
 
 use super::label::{LabelSet, Labels};
 use super::value::Measures;
-use crate::collect::request::{Bucket, Decoded, Reject, pack};
+use crate::collect::request::{Bucket, Decoded, Reject, Skip, pack};
 
 /// What a line turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Outcome {
     Request(LabelSet, Measures),
-    Skip,
+    Skip(Skip),
     Reject(Reject),
 }
 
@@ -18,7 +18,7 @@ pub enum Outcome {
 pub fn account(outcome: Outcome, start: u64, labels: &mut Labels, decoded: &mut Decoded) {
     match outcome {
         Outcome::Request(set, measures) => request(set, &measures, start, labels, decoded),
-        Outcome::Skip => decoded.lines.skipped += 1,
+        Outcome::Skip(reason) => decoded.lines.skip(reason),
         Outcome::Reject(reason) => decoded.lines.reject(reason),
     }
 }

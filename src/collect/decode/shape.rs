@@ -2,6 +2,7 @@
 //! that do not earn their place.
 //! This file never reads a value.
 
+use super::field::Aliases;
 use super::learn;
 use super::rows::first_line;
 use super::template::{Template, Values};
@@ -102,14 +103,14 @@ impl Shapes {
 
     /// A line that no shape fitted, known to be a JSON object: learn its shape if that may pay. `whole` is
     /// `line` with its line end.
-    pub fn consider(&mut self, whole: &[u8], line: &[u8]) {
+    pub fn consider(&mut self, whole: &[u8], line: &[u8], aliases: &Aliases) {
         self.forget(|_, shape| shape.worth == 0);
         self.earn(CREDIT_A_PARSE);
         if self.credit < self.learning_cost {
             return;
         }
         self.credit -= self.learning_cost;
-        if let Some(general) = learn::learn(line) {
+        if let Some(general) = learn::learn(line, aliases) {
             self.forget(|place, _| place >= SHAPES_MAX - 1);
             let serial = next(&mut self.next_serial);
             let watch = Watch { model: whole.to_vec(), fixed: vec![], lines_left: WATCHED_LINES, lines: WATCHED_LINES };
@@ -212,7 +213,7 @@ mod tests {
         let unfitted = lines.filter(|line| {
             let fits = shapes.fitting(line.as_bytes(), &mut values).is_some();
             if !fits {
-                shapes.consider(line.as_bytes(), line.trim_end().as_bytes());
+                shapes.consider(line.as_bytes(), line.trim_end().as_bytes(), &Aliases::standard());
             }
             !fits
         });

@@ -219,37 +219,33 @@ impl Template {
         Some(Template { parts, after, labels: labels.collect(), measures: self.measures.clone(), line_labels })
     }
 
-    /// The raw bytes of the labels, in the order of the line: what the cache knows them by.
-    #[inline]
-    pub fn label_bytes<'a>(&self, line: &'a [u8], values: &'a Values) -> impl Iterator<Item = &'a [u8]> + Clone {
-        let spans = values.labels.get(..self.line_labels.len()).unwrap_or_default();
-        spans.iter().map(|span| line.get(span.start..span.end).unwrap_or_default())
-    }
-
     /// Whether a url is among them.
     #[inline]
     pub fn has_url(&self) -> bool {
         self.line_labels.contains(&Field::Url)
     }
 
-    /// The same with what each says.
-    pub fn named_label_bytes<'a>(
+    /// The raw bytes of the labels, in the order of the line, with what each says: what a cache knows them by.
+    #[inline]
+    pub fn label_bytes<'a>(
         &'a self,
         line: &'a [u8],
         values: &'a Values,
-    ) -> impl Iterator<Item = (Field, &'a [u8])> {
-        self.line_labels.iter().copied().zip(self.label_bytes(line, values))
+    ) -> impl Iterator<Item = (Field, &'a [u8])> + Clone {
+        let spans = values.labels.get(..self.line_labels.len()).unwrap_or_default();
+        let bytes = spans.iter().map(|span| line.get(span.start..span.end).unwrap_or_default());
+        self.line_labels.iter().copied().zip(bytes)
     }
 
     /// The labels as values, in order of rank.
-    pub fn labels<'a>(&'a self, line: &'a [u8], values: &'a Values) -> impl Iterator<Item = (Field, Scalar<'a>)> {
+    pub fn labels<'a>(&'a self, line: &'a [u8], values: &'a Values) -> impl Iterator<Item = (Rank, Scalar<'a>)> {
         self.labels.iter().map(move |(rank, source)| {
             let value = match source {
                 Source::Line(place) => label(line, values.labels[*place]),
                 Source::Fixed(Kind::Text, bytes) => Scalar::Text(bytes),
                 Source::Fixed(_, bytes) => scan::whole_number(bytes),
             };
-            (rank.field, value)
+            (*rank, value)
         })
     }
 

@@ -6,17 +6,20 @@ use std::fmt::Write;
 use chrono_tz::Tz;
 use proptest::prelude::*;
 
-use super::json::JsonLines;
 use super::*;
 use crate::collect::request::{Lines, unpack};
 use crate::collect::tail::LINE_BYTES_MAX;
 
 fn reading(format: Format) -> Reading {
-    Reading { format: Some(format), service: None, key: None, api: None, zone: Tz::UTC }
+    Reading { format: Some(format), ..Reading::unsettled(chrono_tz::Tz::UTC) }
 }
 
 fn chunk(bytes: &[u8]) -> Chunk {
     Chunk { start: 1000, end: 1000 + bytes.len() as u64 }
+}
+
+fn from_zero(bytes: &[u8]) -> Chunk {
+    Chunk { start: 0, end: bytes.len() as u64 }
 }
 
 fn decode(reading: &Reading, text: &str) -> Decoded {
@@ -45,20 +48,20 @@ fn rows(decoded: &Decoded) -> Vec<String> {
 
 /// What becomes of one line: its row, or why there is none.
 fn json(line: &str) -> String {
-    one(&decode(&reading(Format::Json), &format!("{line}\n")))
+    one(&decode(&reading(Format::JSON), &format!("{line}\n")))
 }
 
 fn combined(line: &str) -> String {
-    one(&decode(&reading(Format::Combined), &format!("{line}\n")))
+    one(&decode(&reading(Format::COMBINED), &format!("{line}\n")))
 }
 
 fn one(decoded: &Decoded) -> String {
     match decoded.lines {
-        Lines { counted: 1, skipped: 0, malformed: 0, no_time: 0, bad_time: 0 } => rows(decoded).remove(0),
-        Lines { counted: 0, skipped: 1, malformed: 0, no_time: 0, bad_time: 0 } => "skipped".to_owned(),
-        Lines { counted: 0, skipped: 0, malformed: 1, no_time: 0, bad_time: 0 } => "malformed".to_owned(),
-        Lines { counted: 0, skipped: 0, malformed: 0, no_time: 1, bad_time: 0 } => "no time".to_owned(),
-        Lines { counted: 0, skipped: 0, malformed: 0, no_time: 0, bad_time: 1 } => "bad time".to_owned(),
+        Lines { counted: 1, skipped: 0, malformed: 0, no_time: 0, bad_time: 0, .. } => rows(decoded).remove(0),
+        Lines { counted: 0, skipped: 1, malformed: 0, no_time: 0, bad_time: 0, .. } => "skipped".to_owned(),
+        Lines { counted: 0, skipped: 0, malformed: 1, no_time: 0, bad_time: 0, .. } => "malformed".to_owned(),
+        Lines { counted: 0, skipped: 0, malformed: 0, no_time: 1, bad_time: 0, .. } => "no time".to_owned(),
+        Lines { counted: 0, skipped: 0, malformed: 0, no_time: 0, bad_time: 1, .. } => "bad time".to_owned(),
         lines => panic!("one line is accounted for once, not as {lines:?}"),
     }
 }
@@ -244,7 +247,7 @@ fn the_configuration_comes_before_the_line() {
         service: Some("configured".into()),
         key: Some("prod".into()),
         api: Some("upstream".into()),
-        ..reading(Format::Json)
+        ..reading(Format::JSON)
     };
     let line =
         r#"{"time":1795384444918,"method":"GET","url":"https://api.example.com/a","service":"own","key_name":"own"}"#;
@@ -257,7 +260,7 @@ fn the_configuration_comes_before_the_line() {
 #[test]
 fn rows_know_where_their_line_starts() {
     let line = r#"{"time":1795384444918,"method":"GET","url":"/a"}"#;
-    let decoded = decode(&reading(Format::Json), &format!("{line}\n\r\n{line}\r\nnoise\n{line}\n"));
+    let decoded = decode(&reading(Format::JSON), &format!("{line}\n\r\n{line}\r\nnoise\n{line}\n"));
     let length = line.len() as u64;
     assert_eq!(decoded.rows.start, [1000, 1000 + length + 3, 1000 + 2 * length + 11]);
     assert_eq!((decoded.lines.counted, decoded.lines.skipped, decoded.lines.malformed), (3, 1, 1));
@@ -265,7 +268,7 @@ fn rows_know_where_their_line_starts() {
 
 #[test]
 fn series_ids_are_of_the_table_at_hand() {
-    let mut decoder = Decoder::new(&reading(Format::Json), "stem".into());
+    let mut decoder = Decoder::new(&reading(Format::JSON), "stem".into());
     let lines: Vec<String> = ["/a", "/b"]
         .iter()
         .map(|path| format!("{{\"time\":1795384444918,\"method\":\"GET\",\"url\":\"{path}\"}}\n"))
@@ -294,7 +297,7 @@ fn a_value_that_was_long_the_same_may_change() {
     };
     let log: String = (0..400).map(|at| line(at) + "\n").collect();
     let one_by_one: Vec<String> = (0..400).map(|at| json(&line(at))).collect();
-    assert_eq!(rows(&decode(&reading(Format::Json), &log)), one_by_one);
+    assert_eq!(rows(&decode(&reading(Format::JSON), &log)), one_by_one);
 }
 
 /// Found by the fuzz target `json`: the decoder looked at the byte behind the last one.
@@ -303,7 +306,7 @@ fn a_log_may_end_where_a_number_should_begin() {
     let line = r#"{"time":1795384444918,"pid":7,"method":"GET","url":"/a","status":200}"#;
     let log = format!("{line}\n{line}\n{line}\n");
     for end in 0..log.len() {
-        let lines = decode(&reading(Format::Json), &log[..end]).lines;
+        let lines = decode(&reading(Format::JSON), &log[..end]).lines;
         assert_eq!(accounted(&lines), line_count(&log.as_bytes()[..end]), "{:?}", &log[..end]);
     }
 }
@@ -328,7 +331,7 @@ fn operations_beyond_the_bound_are_filed_together_and_still_counted() {
         writeln!(text, "{{\"time\":1795384444918,\"method\":\"POST\",\"url\":\"/graphql\",\"operation\":\"{name}\"}}")
             .unwrap();
     }
-    let decoded = decode(&reading(Format::Json), &text);
+    let decoded = decode(&reading(Format::JSON), &text);
     assert_eq!(decoded.rows.len(), count);
     assert_eq!(decoded.series.list().len(), label::OPERATIONS_MAX + 1);
     assert_eq!(rows(&decoded).iter().filter(|row| row.contains("(other)")).count(), 10);
@@ -446,8 +449,8 @@ proptest! {
     #[test]
     fn templates_read_what_the_parser_reads(log in log()) {
         let (mut by_template, mut by_parser) = (Decoded::default(), Decoded::default());
-        JsonLines::new(&reading(Format::Json), "stem").decode(&log, 0, &mut by_template);
-        JsonLines::without_templates(&reading(Format::Json), "stem").decode(&log, 0, &mut by_parser);
+        Decoder::new(&reading(Format::JSON), "stem".into()).decode(&log, &from_zero(&log), &mut by_template);
+        Decoder::without_templates(&reading(Format::JSON), "stem".into()).decode(&log, &from_zero(&log), &mut by_parser);
         prop_assert_eq!(by_template.lines, by_parser.lines);
         prop_assert_eq!(&by_template.rows.start, &by_parser.rows.start);
         prop_assert_eq!(rows(&by_template), rows(&by_parser));
@@ -468,15 +471,16 @@ proptest! {
                 lines[at / 2].0).expect("text");
         }
         let (mut by_template, mut by_parser) = (Decoded::default(), Decoded::default());
-        JsonLines::new(&reading(Format::Json), "stem").decode(log.as_bytes(), 0, &mut by_template);
-        JsonLines::without_templates(&reading(Format::Json), "stem").decode(log.as_bytes(), 0, &mut by_parser);
+        let log = log.as_bytes();
+        Decoder::new(&reading(Format::JSON), "stem".into()).decode(log, &from_zero(log), &mut by_template);
+        Decoder::without_templates(&reading(Format::JSON), "stem".into()).decode(log, &from_zero(log), &mut by_parser);
         prop_assert_eq!(by_template.lines, by_parser.lines);
         prop_assert_eq!(rows(&by_template), rows(&by_parser));
     }
 
     #[test]
     fn every_line_is_accounted_for_once(log in log()) {
-        for format in [Format::Json, Format::Combined] {
+        for format in [Format::JSON, Format::COMBINED] {
             let mut decoded = Decoded::default();
             Decoder::new(&reading(format), "stem".into()).decode(&log, &chunk(&log), &mut decoded);
             prop_assert_eq!(accounted(&decoded.lines), line_count(&log));
@@ -486,7 +490,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_survived_and_accounted_for(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        for format in [Format::Json, Format::Combined] {
+        for format in [Format::JSON, Format::COMBINED] {
             let mut decoded = Decoded::default();
             Decoder::new(&reading(format), "stem".into()).decode(&bytes, &chunk(&bytes), &mut decoded);
             prop_assert_eq!(accounted(&decoded.lines), line_count(&bytes));
@@ -496,11 +500,11 @@ proptest! {
 
     #[test]
     fn any_chunking_gives_the_same_rows(log in log(), cut in any::<prop::sample::Index>()) {
-        let whole = decode(&reading(Format::Json), &String::from_utf8_lossy(&log));
+        let whole = decode(&reading(Format::JSON), &String::from_utf8_lossy(&log));
         let text = String::from_utf8_lossy(&log);
         let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
         let cut = if ends.is_empty() { 0 } else { ends[cut.index(ends.len())] };
-        let mut decoder = Decoder::new(&reading(Format::Json), "stem".into());
+        let mut decoder = Decoder::new(&reading(Format::JSON), "stem".into());
         let mut parts = Decoded::default();
         let (first, second) = text.split_at(cut);
         decoder.decode(first.as_bytes(), &Chunk { start: 1000, end: 1000 + cut as u64 }, &mut parts);

@@ -59,6 +59,38 @@ fn stamp(value: Scalar<'_>, clockwork: &mut Clockwork) -> Option<Result<Minute, 
     Some(minute.ok_or(Reject::BadTime))
 }
 
+/// Text as it was meant: what is no UTF-8 is replaced, and `\\"`, `\\\\`, `\\n`, `\\t` and `\\r` undone where values have escapes.
+pub fn unescaped(value: &[u8], has_escapes: bool) -> String {
+    let text = String::from_utf8_lossy(value);
+    if !has_escapes || !text.contains('\\') {
+        return text.into_owned();
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        match (c, c == '\\') {
+            (_, true) => match rest.next() {
+                Some('n') => plain.push('\n'),
+                Some('t') => plain.push('\t'),
+                Some('r') => plain.push('\r'),
+                Some(escaped) => plain.push(escaped),
+                None => plain.push('\\'),
+            },
+            (c, false) => plain.push(c),
+        }
+    }
+    plain
+}
+
+/// Whether the value, written out, is `expected`.
+pub fn is(value: Scalar<'_>, expected: &str) -> bool {
+    match value {
+        Scalar::Text(text) => text == expected.as_bytes(),
+        Scalar::Whole(number) => expected.parse() == Ok(number),
+        Scalar::Number(number) => expected.parse() == Ok(number),
+    }
+}
+
 /// Non-empty text; `-` is how many producers write nothing.
 pub fn text(value: Scalar<'_>) -> Option<&str> {
     match value {

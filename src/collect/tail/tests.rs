@@ -36,12 +36,12 @@ struct World {
 }
 
 fn found_json(_: &[u8]) -> Detection {
-    Detection::Found(Format::Json)
+    Detection::Found(Format::JSON)
 }
 
 fn source(directory: &TempDir, patterns: &[&str]) -> Source {
     let paths: Vec<_> = patterns.iter().map(|pattern| format!("{}/{pattern}", directory.path().display())).collect();
-    let reading = Reading { format: None, service: None, key: None, api: None, zone: chrono_tz::UTC };
+    let reading = Reading::unsettled(chrono_tz::Tz::UTC);
     Source { name: paths[0].clone(), paths, reading, start: Start::Beginning }
 }
 
@@ -813,7 +813,7 @@ fn an_unknown_format_is_told_and_nothing_is_lost() {
     fn by_first_byte(head: &[u8]) -> Detection {
         match head.first() {
             None => Detection::Empty,
-            Some(b'l') => Detection::Found(Format::Combined),
+            Some(b'l') => Detection::Found(Format::COMBINED),
             Some(_) => Detection::Unknown("looks like noise".to_owned()),
         }
     }
@@ -833,7 +833,7 @@ fn an_unknown_format_is_told_and_nothing_is_lost() {
     world.look();
     world.assert_each_line_once();
     assert!(world.problems().is_empty());
-    assert_eq!(world.tail.marks().values().next().unwrap().format, Some(Format::Combined));
+    assert_eq!(world.tail.marks().values().next().unwrap().format, Some(Format::COMBINED));
 }
 
 #[test]

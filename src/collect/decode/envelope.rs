@@ -1,0 +1,18 @@
+//! What collectors put around a line is taken off again, from outside to inside.
+
+use crate::collect::{Envelope, Format};
+
+/// The layers around a log's lines.
+pub struct Envelopes {
+    layers: Vec<Envelope>,
+}
+
+impl Envelopes {
+    pub fn of(format: Format) -> Envelopes {
+        Envelopes { layers: format.envelopes().collect() }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+}

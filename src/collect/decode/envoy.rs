@@ -1,0 +1,8 @@
+//! Envoy's default access log.
+
+use super::fields::{Fields, Verdict};
+
+/// Read a line.
+pub fn read<'a>(_line: &'a [u8], _fields: &mut Fields<'a>) -> Verdict {
+    Verdict::Malformed
+}

@@ -1,0 +1,82 @@
+//! What one line of text says: places in the line, each with what it means, in the order of preference.
+//! Every text family fills this; nothing here looks into a value.
+
+use super::field::{Field, Rank, Unit};
+use super::value::Scalar;
+
+/// No line says more that daycap wants.
+const FIELDS_MAX: usize = 16;
+
+/// What a line says. Filled anew for each line, on the stack.
+pub struct Fields<'a> {
+    list: [(Rank, &'a [u8]); FIELDS_MAX],
+    len: usize,
+    /// Tells lines apart whose labels are equal and mean different things.
+    kind: u64,
+    /// A value has escapes: it can be compared as it is, and is unescaped before it is read.
+    pub escaped: bool,
+}
+
+/// What became of a line that a family was asked to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is of the family; what it says is in the [`Fields`], if it says anything.
+    Read,
+    /// It is not of the family.
+    Malformed,
+}
+
+impl<'a> Fields<'a> {
+    pub fn new() -> Fields<'a> {
+        Fields { list: [(Rank::of(Field::Machine), b""); FIELDS_MAX], len: 0, kind: 0, escaped: false }
+    }
+
+    /// Of a field that is said twice, the first usable value counts. What finds no place is left out.
+    #[inline]
+    pub fn push(&mut self, field: Field, value: &'a [u8]) {
+        self.push_ranked(Rank::of(field), value);
+    }
+
+    /// A duration in this unit, unless the value states one.
+    #[inline]
+    pub fn push_duration(&mut self, unit: Unit, value: &'a [u8]) {
+        self.push_ranked(Rank::in_unit(Field::Duration, unit), value);
+    }
+
+    #[inline]
+    pub fn push_ranked(&mut self, rank: Rank, value: &'a [u8]) {
+        let Some(place) = self.list.get_mut(self.len) else { return };
+        *place = (rank, value);
+        self.len += 1;
+        if rank.is_label() {
+            self.kind = self.kind.wrapping_mul(64).wrapping_add(rank.code());
+        }
+    }
+
+    /// Put what was pushed in order of rank; for families whose lines have no order of their own.
+    pub fn sort(&mut self) {
+        self.list[..self.len].sort_by_key(|(rank, _)| *rank);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (Rank, &'a [u8])> + Clone {
+        self.list[..self.len].iter().copied()
+    }
+
+    /// As values, in order of preference.
+    pub fn values(&self) -> impl Iterator<Item = (Rank, Scalar<'a>)> + Clone {
+        self.iter().map(|(rank, value)| (rank, Scalar::Text(value)))
+    }
+
+    /// The labels alone, in the order in which they were pushed: what a cache knows them by.
+    pub fn labels(&self) -> impl Iterator<Item = (Field, &'a [u8])> + Clone {
+        self.iter().filter(|(rank, _)| rank.is_label()).map(|(rank, value)| (rank.field, value))
+    }
+
+    pub fn kind(&self) -> u64 {
+        self.kind
+    }
+}

@@ -1,0 +1,95 @@
+//! Lines of plain text, in any family but JSON: a family's function says what is where in a line, and this turns it
+//! into an outcome. This file never knows a format.
+
+use super::Context;
+use super::field::Field;
+use super::fields::{Fields, Verdict};
+use super::recall::Recall;
+use super::rows::{Outcome, beside_nuls};
+use super::value::{self, Scalar};
+use super::{alb, combined, envoy, haproxy, logfmt, regex, squid, text};
+use crate::collect::request::{Reject, Skip};
+
+/// How a line of one family is read.
+pub enum Parser {
+    /// Knows all it needs to from the line.
+    ByHand(for<'a> fn(&'a [u8], &mut Fields<'a>) -> Verdict),
+    Logfmt(logfmt::Logfmt),
+    Regex(Box<regex::Pattern>),
+}
+
+impl Parser {
+    pub const COMBINED: Parser = Parser::ByHand(combined::read);
+    pub const HAPROXY: Parser = Parser::ByHand(haproxy::read);
+    pub const SQUID: Parser = Parser::ByHand(squid::read);
+    pub const ALB: Parser = Parser::ByHand(alb::read);
+    pub const ENVOY: Parser = Parser::ByHand(envoy::read);
+    pub const TEXT: Parser = Parser::ByHand(text::read);
+
+    #[inline]
+    pub fn read<'a>(&self, line: &'a [u8], fields: &mut Fields<'a>) -> Verdict {
+        match self {
+            Parser::ByHand(read) => read(line, fields),
+            Parser::Logfmt(logfmt) => logfmt.read(line, fields),
+            Parser::Regex(pattern) => pattern.read(line, fields),
+        }
+    }
+}
+
+pub struct PlainLines {
+    parser: Parser,
+    recall: Recall,
+}
+
+impl PlainLines {
+    pub fn new(parser: Parser) -> PlainLines {
+        PlainLines { parser, recall: Recall::new() }
+    }
+
+    /// What becomes of one line, given without its line end.
+    #[inline]
+    pub fn line(&mut self, line: &[u8], context: &mut Context) -> Outcome {
+        let mut fields = Fields::new();
+        let outcome = match self.parser.read(line, &mut fields) {
+            Verdict::Malformed => Outcome::Reject(Reject::Malformed),
+            Verdict::Read => self.outcome(&fields, context),
+        };
+        match outcome {
+            Outcome::Request(_, measures) if measures.minute != Err(Reject::BadTime) => outcome,
+            Outcome::Request(..) | Outcome::Skip(_) | Outcome::Reject(_) => self.otherwise(line, outcome, context),
+        }
+    }
+
+    /// A line that is no good as it stands may be blank, or have NULs beside its text.
+    #[cold]
+    fn otherwise(&mut self, line: &[u8], outcome: Outcome, context: &mut Context) -> Outcome {
+        match beside_nuls(line) {
+            Some(text) => self.line(text, context),
+            None if line.trim_ascii().is_empty() => Outcome::Skip(Skip::Blank),
+            None => outcome,
+        }
+    }
+
+    #[inline]
+    fn outcome(&mut self, fields: &Fields<'_>, context: &mut Context) -> Outcome {
+        let labels = &mut context.labels;
+        // What has escapes, or is no text at all, is only ever compared as it is.
+        let url = fields.labels().find(|(field, _)| *field == Field::Url);
+        let reducible = !fields.escaped && url.is_some_and(|(_, url)| url.is_ascii());
+        let kind = fields.kind() ^ context.wrapping;
+        let meaning = self.recall.meaning(kind, reducible, fields.labels(), || {
+            let is_text = |(_, value): (_, &[u8])| std::str::from_utf8(value).is_ok();
+            if !fields.escaped && fields.iter().all(is_text) {
+                return Some(labels.resolve(fields.values()));
+            }
+            let read: Vec<_> =
+                fields.iter().map(|(rank, value)| (rank, value::unescaped(value, fields.escaped))).collect();
+            Some(labels.resolve(read.iter().map(|(rank, text)| (*rank, Scalar::Text(text.as_bytes())))))
+        });
+        match meaning {
+            None => Outcome::Reject(Reject::Malformed),
+            Some(Err(skip)) => Outcome::Skip(skip),
+            Some(Ok(labels)) => Outcome::Request(labels, value::measures(fields.values(), &mut context.clockwork)),
+        }
+    }
+}
