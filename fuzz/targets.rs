@@ -140,7 +140,7 @@ fn reading(format: Format) -> Reading {
 /// Two chunks with a decoder of their own each are read as one.
 fn check_chunks(data: &[u8], reading: &Reading, whole: &(Vec<Row>, [u64; 3])) {
     // Any bytes may be asked for their format.
-    drop(detect(data));
+    drop(detect(data, &Reading::unsettled(reading.zone)));
     let middle = data.len() / 2;
     let cut = data[..middle].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let fresh = || Decoder::new(reading, "app".into());
@@ -291,6 +291,7 @@ fn marks() -> BTreeMap<Day, Vec<LogMark>> {
         open: false,
         missing_since: None,
         format: Some(Format::JSON),
+        count_from: Default::default(),
     };
     BTreeMap::from([(day(), vec![mark])])
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use serde::Deserialize;
 
-use crate::collect::{Format, Reading, Source, Start};
+use crate::collect::{CountFrom, Format, Reading, Source, Start};
 use crate::day;
 use crate::publish::deliver::{Kind, Notifier};
 use crate::quota::{Column, Match, Quota, Window};
@@ -109,7 +109,7 @@ fn source_of(paths: Vec<String>, reading: Reading) -> Source {
 impl Reading {
     /// Everything as the log itself says.
     pub fn unsettled(zone: Tz) -> Reading {
-        Reading { format: None, service: None, key: None, api: None, zone, mapping: None }
+        Reading { format: None, service: None, key: None, api: None, zone, mapping: None, count_from: CountFrom::Auto }
     }
 }
 
@@ -161,6 +161,7 @@ struct RawSource {
     api: Option<String>,
     tz: Option<String>,
     start: Option<String>,
+    count_from: Option<String>,
     stale_after: Option<String>,
 }
 
@@ -294,6 +295,7 @@ fn settle_source(raw: RawSource) -> Result<(Source, Option<StaleAfter>), String>
         api: raw.api.map(Arc::from),
         zone: zone(raw.tz.as_deref()).map_err(within)?,
         mapping: None,
+        count_from: raw.count_from.as_deref().map_or(Ok(CountFrom::Auto), str::parse).map_err(within)?,
     };
     let start = start(raw.start.as_deref()).map_err(within)?;
     let stale_after = raw.stale_after.as_deref().map(|text| stale_after(text).map_err(within)).transpose()?;
@@ -423,7 +425,9 @@ mod tests {
         );
         check(
             "[[source]]\npath = \"a\"\nformat = \"jsn\"\n",
-            expect![[r#"daycap.toml: source "a": format is "jsn"; the formats are auto, json, combined"#]],
+            expect![[
+                r#"daycap.toml: source "a": format is "jsn"; the formats are auto, json, otlp, logfmt, combined, haproxy, squid, alb, envoy, text, regex, each with envelopes in front if it has any (docker, cri, journald, syslog, compose), as "docker:json""#
+            ]],
         );
         check(
             "[[source]]\npath = \"a\"\nstale_after = \"soon\"\n",

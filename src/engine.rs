@@ -188,6 +188,7 @@ impl Engine {
         self.unsummarised.extend(days_told(&rows, &self.config));
         let odd = self.sources.note(now, &harvest);
         effects.extend(odd.into_iter().map(|text| Effect::Say(Severity::Warn, text)));
+        effects.extend(harvest.notices.into_iter().map(|text| Effect::Say(Severity::Info, text)));
         self.note_problems(harvest.problems, effects);
         let moved = !rows.is_empty() || self.marks != harvest.marks || !harvest.losses.is_empty();
         let caught_up = harvest.caught_up && !self.caught_up;

@@ -45,6 +45,8 @@ pub struct Harvest {
     /// One entry a source.
     pub progress: Vec<SourceProgress>,
     pub problems: Vec<Problem>,
+    /// What people should know of how logs are read, a sentence each.
+    pub notices: Vec<String>,
     /// Lines that nobody will read any more.
     pub losses: Vec<Loss>,
     /// Nothing was left to read when the pass ended.
@@ -125,11 +127,17 @@ impl Harvester {
     fn gather(&mut self, caught_up: bool) -> Harvest {
         let caught_up = caught_up && !self.tail.is_unsettled();
         let mut harvest = Harvest { caught_up, marks: self.tail.marks(), ..Harvest::default() };
+        let mut read = Vec::new();
         for worker in &mut self.workers {
             worker.pour_into(&mut harvest);
+            read.append(&mut worker.read);
         }
+        // In each log's own order, whoever read what.
+        read.sort_by_key(|(log, start, _)| (*log, *start));
+        read.iter().for_each(|(log, _, lines)| self.tail.note_lines(*log, lines));
         harvest.progress = self.tail.progress();
         harvest.problems = self.tail.problems();
+        harvest.notices = self.tail.take_notices();
         harvest.losses = self.tail.take_losses();
         harvest
     }
@@ -197,6 +205,8 @@ struct Worker {
     buffer: Vec<u8>,
     decoders: Decoders,
     found: Harvest,
+    /// What became of the lines of each chunk: its log and where it starts.
+    read: Vec<(LogId, u64, Lines)>,
 }
 
 impl Worker {
@@ -218,6 +228,7 @@ impl Worker {
         }
         let lines = std::mem::take(&mut self.decoders.decoded.lines);
         self.found.lines.entry(piece.source).or_default().add(&lines);
+        self.read.push((piece.log, piece.chunk.start, lines));
         self.note_days(first, piece);
         if self.decoders.are_full() {
             self.tally();

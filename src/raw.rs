@@ -1,17 +1,18 @@
 //! Raw logs become a report, without any state: each is read once from beginning to end, chunks are
 //! decoded side by side. This file never writes, and remembers nothing.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 
-use crate::collect::decode::{Detection, detect};
+use crate::collect::decode::{Found, detect};
 use crate::collect::reader::Reader;
 use crate::collect::request::Lines;
-use crate::collect::{Chunk, Format, Reading, rotation};
+use crate::collect::settle::{TWO_LAYERS, combine, has_too_many_rejects, too_many_rejects};
+use crate::collect::{Chunk, CountFrom, Format, Reading, rotation};
 use crate::count::query::{Counting, Query, Report};
 use crate::harvest::Decoders;
 
@@ -24,7 +25,12 @@ pub struct Read {
     pub lines: Lines,
     /// Logs whose last line has no end yet; it is not counted.
     pub unterminated: Vec<String>,
+    /// What people should know of single logs, a sentence each.
+    pub notices: Vec<String>,
 }
+
+/// What became of a log's lines, and its format when it was last read.
+type LogLines = BTreeMap<Arc<str>, (Lines, Option<Format>)>;
 
 /// Count these logs. `progress(bytes)` is told how many bytes have been read since it was last told.
 pub fn report(
@@ -43,17 +49,35 @@ pub fn report(
             running.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         joined.collect::<Result<_, _>>()
     })?;
-    let mut read = Read { unterminated: queue.unterminated(), ..Read::default() };
-    let mut total: Option<Counting> = None;
-    for (counting, lines) in counted {
-        read.lines.add(&lines);
+    let (unterminated, notices) = queue.told();
+    let mut read = Read { unterminated, notices, ..Read::default() };
+    let (mut total, mut logs): (Option<Counting>, LogLines) = (None, BTreeMap::new());
+    for (counting, of_worker) in counted {
+        for (path, (lines, format)) in of_worker {
+            read.lines.add(&lines);
+            let log = logs.entry(path).or_default();
+            log.0.add(&lines);
+            log.1 = log.1.or(format);
+        }
         match &mut total {
             Some(total) => total.merge(counting),
             None => total = Some(counting),
         }
     }
+    read.notices.extend(logs.iter().filter_map(|(path, (lines, format))| odd(path, lines, *format)));
     let total = total.unwrap_or_else(|| Counting::new(query.clone(), host));
     Ok((total.finish(), read))
+}
+
+/// What is odd about what became of a log's lines.
+fn odd(path: &str, lines: &Lines, format: Option<Format>) -> Option<String> {
+    let all = lines.counted + lines.skipped + lines.rejected();
+    if has_too_many_rejects(lines) {
+        return Some(format!("{path}: {}", too_many_rejects(lines, "", format, path)));
+    }
+    (lines.counted == 0 && all > 0).then(|| {
+        format!("{path}: none of its {all} lines reports a request; `daycap explain {path}` shows how they are read")
+    })
 }
 
 /// All bytes that will be read, where every log tells its size.
@@ -63,9 +87,12 @@ pub fn bytes_of(paths: &[String]) -> Option<u64> {
 
 /// A log being read. It is worth one worker's time at once; the others take other logs, or wait for it.
 struct Open {
-    path: String,
+    path: Arc<str>,
     reader: Reader,
+    /// As it was asked for.
     reading: Arc<Reading>,
+    /// As its last chunk is read, and by which requests; `None` before the first.
+    settled: Option<(Arc<Reading>, Found)>,
     service: Arc<str>,
     /// Bytes already told to the progress.
     told: u64,
@@ -78,6 +105,7 @@ pub fn default_service(path: &str) -> Arc<str> {
 
 /// A chunk in a worker's buffer, and how it is read.
 struct Piece {
+    path: Arc<str>,
     reading: Arc<Reading>,
     service: Arc<str>,
     chunk: Chunk,
@@ -91,7 +119,8 @@ fn open_all(paths: &[String], reading: &Reading) -> anyhow::Result<VecDeque<Open
         if seen.insert(same) {
             let reader = Reader::open(Path::new(path))?;
             let service = default_service(path);
-            logs.push_back(Open { path: path.clone(), reader, reading: Arc::new(reading.clone()), service, told: 0 });
+            let (path, reading) = (path.as_str().into(), Arc::new(reading.clone()));
+            logs.push_back(Open { path, reader, reading, settled: None, service, told: 0 });
         }
     }
     Ok(logs)
@@ -107,11 +136,12 @@ struct QueueState {
     /// Logs that a worker is reading from just now.
     taken: usize,
     unterminated: Vec<String>,
+    notices: Vec<String>,
 }
 
 impl Queue {
     fn new(waiting: VecDeque<Open>) -> Queue {
-        let state = QueueState { waiting, taken: 0, unterminated: Vec::new() };
+        let state = QueueState { waiting, taken: 0, unterminated: Vec::new(), notices: Vec::new() };
         Queue { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -125,17 +155,19 @@ impl Queue {
     }
 
     /// Give a log back for its next chunk, to any worker; or let go of it, when it is read or has failed.
-    fn give_back(&self, log: Option<Open>, unterminated: Option<String>) {
+    fn give_back(&self, log: Option<Open>, unterminated: Option<String>, notice: Option<String>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.taken -= 1;
         state.waiting.extend(log);
         state.unterminated.extend(unterminated);
+        state.notices.extend(notice);
         drop(state);
         self.changed.notify_all();
     }
 
-    fn unterminated(self) -> Vec<String> {
-        self.state.into_inner().unwrap_or_else(PoisonError::into_inner).unterminated
+    fn told(self) -> (Vec<String>, Vec<String>) {
+        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (state.unterminated, state.notices)
     }
 }
 
@@ -150,19 +182,21 @@ impl Worker {
         Worker { buffer: Vec::new(), decoders: Decoders::default(), counting: Counting::new(query.clone(), host) }
     }
 
-    fn work(mut self, queue: &Queue, progress: &(dyn Fn(u64) + Sync)) -> anyhow::Result<(Counting, Lines)> {
-        let mut lines = Lines::default();
+    fn work(mut self, queue: &Queue, progress: &(dyn Fn(u64) + Sync)) -> anyhow::Result<(Counting, LogLines)> {
+        let mut logs = LogLines::new();
         while let Some(log) = queue.take() {
             if let Some(piece) = self.read(log, queue, progress)? {
                 self.decoders.decode(&piece.reading, &piece.service, &self.buffer, &piece.chunk);
-                lines.add(&std::mem::take(&mut self.decoders.decoded.lines));
+                let log = logs.entry(piece.path).or_default();
+                log.0.add(&std::mem::take(&mut self.decoders.decoded.lines));
+                log.1 = piece.reading.format;
                 if self.decoders.are_full() {
                     self.count();
                 }
             }
         }
         self.count();
-        Ok((self.counting, lines))
+        Ok((self.counting, logs))
     }
 
     fn count(&mut self) {
@@ -176,17 +210,17 @@ impl Worker {
         let bytes = log.reader.bytes_read();
         progress(bytes - std::mem::replace(&mut log.told, bytes));
         match found {
-            Ok(Some(chunk)) => {
-                let piece = Piece { reading: log.reading(), service: log.service.clone(), chunk };
-                queue.give_back(Some(log), None);
+            Ok(Some((chunk, reading, notice))) => {
+                let piece = Piece { path: log.path.clone(), reading, service: log.service.clone(), chunk };
+                queue.give_back(Some(log), None, notice);
                 Ok(Some(piece))
             }
             Ok(None) => {
-                queue.give_back(None, log.reader.unterminated().then_some(log.path));
+                queue.give_back(None, log.reader.unterminated().then(|| log.path.to_string()), None);
                 Ok(None)
             }
             Err(error) => {
-                queue.give_back(None, None);
+                queue.give_back(None, None, None);
                 Err(error)
             }
         }
@@ -194,34 +228,27 @@ impl Worker {
 }
 
 impl Open {
-    fn next_chunk(&mut self, buffer: &mut Vec<u8>) -> anyhow::Result<Option<Chunk>> {
+    /// The next lines, how they are read, and what people should know of that.
+    fn next_chunk(&mut self, buffer: &mut Vec<u8>) -> anyhow::Result<Option<(Chunk, Arc<Reading>, Option<String>)>> {
         let chunk = self.reader.next_chunk(buffer).with_context(|| format!("cannot read {}", self.path))?;
-        if chunk.is_some() && self.reading.format.is_none() {
-            self.settle_format(buffer)?;
-        }
-        Ok(chunk)
+        let Some(chunk) = chunk else { return Ok(None) };
+        let (reading, notice) = self.settle(buffer)?;
+        Ok(Some((chunk, reading, notice)))
     }
 
-    /// How to decode the chunk just read; one without any line that tells a format is read as JSON lines.
-    fn reading(&self) -> Arc<Reading> {
-        match self.reading.format {
-            Some(_) => self.reading.clone(),
-            None => Arc::new(Reading { format: Some(Format::JSON), ..(*self.reading).clone() }),
+    /// Until its format is sure, each chunk is judged.
+    fn settle(&mut self, lines: &[u8]) -> anyhow::Result<(Arc<Reading>, Option<String>)> {
+        if let Some((reading, _)) = self.settled.as_ref().filter(|(_, found)| found.is_sure()) {
+            return Ok((reading.clone(), None));
         }
-    }
-
-    fn settle_format(&mut self, head: &[u8]) -> anyhow::Result<()> {
-        match detect(head) {
-            // Blank lines only: they are skipped alike in every format, and the next chunk is judged.
-            Detection::Empty => Ok(()),
-            Detection::Found(format) => {
-                let settled = Reading { format: Some(format), ..(*self.reading).clone() };
-                self.reading = Arc::new(settled);
-                Ok(())
-            }
-            Detection::Unknown(what) => {
-                bail!("{}: {what}; `daycap explain {}` shows how its lines are read", self.path, self.path)
-            }
-        }
+        let earlier = self.settled.as_ref().map(|(_, found)| *found).filter(|found| found.candidates > 0);
+        let found = combine(earlier, true, detect(lines, &self.reading)).map_err(|what| {
+            anyhow!("{}: {what}; `daycap explain {}` shows how its lines are read", self.path, self.path)
+        })?;
+        let settled = Reading { format: Some(found.format), count_from: found.count_from, ..(*self.reading).clone() };
+        let reading = Arc::new(settled);
+        self.settled = Some((reading.clone(), found));
+        let is_twofold = found.is_sure() && self.reading.count_from.is_auto() && found.count_from == CountFrom::Fields;
+        Ok((reading, is_twofold.then(|| format!("{}: {TWO_LAYERS}", self.path))))
     }
 }

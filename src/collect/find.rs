@@ -187,7 +187,7 @@ impl Pattern {
     }
 
     fn complain(&self, findings: &mut Findings, path: &str, what: String) {
-        let problem = Problem { source: self.source, path: path.to_owned(), what };
+        let problem = Problem { source: self.source, path: path.to_owned(), what, keeps_unread: true };
         if !findings.problems.contains(&problem) {
             findings.problems.push(problem);
         }

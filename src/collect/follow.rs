@@ -8,21 +8,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memchr::memrchr;
-
 use super::archive::{Archive, open_archive};
 use super::content::{Content, Survey, first_bytes, window_bytes};
-use super::decode::Detection;
 use super::lines::{LineStream, fill, read_file};
 use super::log::{ANCHOR_BYTES_MAX, FileKey, Fingerprint, HEAD_BYTES_MAX, LogMark, Stamp};
 use super::packed::{Decoder, Packing};
+use super::settle::Judgement;
 use super::tail::Known;
-use super::{Chunk, Format, Reading};
+use super::{Chunk, Reading};
 
 /// How often a read that was overtaken by a truncation is tried again before the next scan.
 const TORN_READS_MAX: usize = 3;
-/// How much of a log is shown to the format detection.
-const DETECT_BYTES: usize = 64 << 10;
 
 pub(super) struct Log {
     /// At the present read position.
@@ -35,6 +31,7 @@ pub(super) struct Log {
     pub(super) default_service: Arc<str>,
     /// `None` until the format is settled.
     pub(super) reading: Option<Arc<Reading>>,
+    pub(super) judgement: Judgement,
     pub(super) file: Option<File>,
     archive: Option<Archive>,
     /// The content's length when last seen.
@@ -95,6 +92,7 @@ impl Log {
             path: place.path,
             default_service: place.default_service,
             reading: None,
+            judgement: Judgement::default(),
             file: Some(content.file),
             archive,
             len: survey.len,
@@ -123,7 +121,7 @@ impl Log {
         self.archive.is_some()
     }
 
-    fn packing(&self) -> Option<Packing> {
+    pub(super) fn packing(&self) -> Option<Packing> {
         self.archive.as_ref().map(|archive| archive.packing)
     }
 
@@ -337,45 +335,13 @@ impl Log {
         self.searched = 0;
     }
 
-    /// The format of the log's lines; `None` while it cannot be told, which is a trouble if lines are there.
-    pub(super) fn settle(&mut self, detect: fn(&[u8]) -> Detection) -> io::Result<Option<Format>> {
-        if self.mark.format.is_none() {
-            match self.detect(detect)? {
-                Detection::Found(format) => self.mark.format = Some(format),
-                Detection::Empty => self.trouble = None,
-                Detection::Unknown(what) => self.trouble = Some(self.unknown_format(&what)),
-            }
+    /// What was read last is read again: `before` is the mark from before it.
+    pub(super) fn take_back(&mut self, before: LogMark) {
+        self.mark = before;
+        self.searched = 0;
+        if let Some(archive) = &mut self.archive {
+            archive.stream = None;
         }
-        Ok(self.mark.format)
-    }
-
-    /// Judge by the first lines, and where they say nothing (a long banner) by the latest.
-    fn detect(&mut self, detect: fn(&[u8]) -> Detection) -> io::Result<Detection> {
-        if !self.open()? {
-            return Ok(Detection::Empty);
-        }
-        let Some(file) = &self.file else { return Ok(Detection::Empty) };
-        let mut lines = first_bytes(file, self.packing(), DETECT_BYTES)?;
-        lines.truncate(line_end(&lines));
-        let first = detect(&lines);
-        if matches!(first, Detection::Found(_)) || self.is_archive() || self.len <= DETECT_BYTES as u64 {
-            return Ok(first);
-        }
-        fill(file, self.len - DETECT_BYTES as u64, DETECT_BYTES, &mut lines)?;
-        lines.truncate(line_end(&lines));
-        let begin = memchr::memchr(b'\n', &lines).map_or(lines.len(), |at| at + 1);
-        match detect(&lines[begin..]) {
-            Detection::Found(format) => Ok(Detection::Found(format)),
-            Detection::Empty | Detection::Unknown(_) => Ok(first),
-        }
-    }
-
-    fn unknown_format(&self, what: &str) -> String {
-        let what = what.trim_end_matches('.');
-        format!(
-            "{what}; nothing of it is counted yet: run `daycap explain {}`, or set `format` in its [[source]]",
-            self.mark.path
-        )
     }
 }
 
@@ -389,8 +355,4 @@ fn joined(before: &[u8], after: &[u8]) -> Vec<u8> {
 /// What was passed over, as far as a window needs it.
 fn nuls(count: u64) -> Vec<u8> {
     vec![0; usize::try_from(count).unwrap_or(ANCHOR_BYTES_MAX).min(ANCHOR_BYTES_MAX)]
-}
-
-fn line_end(bytes: &[u8]) -> usize {
-    memrchr(b'\n', bytes).map_or(0, |at| at + 1)
 }

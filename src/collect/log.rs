@@ -10,8 +10,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::Format;
 use super::ladder::Ladder;
+use super::{CountFrom, Format};
 
 /// Enough for two logs with time stamps to differ, little enough to read at every look at a new file.
 pub const HEAD_BYTES_MAX: usize = 1024;
@@ -158,7 +158,11 @@ pub struct LogMark {
     /// Set while an archive of it is waited for: when its content was last known to be whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing_since: Option<DateTime<Utc>>,
+    /// `None` until it is sure.
     pub format: Option<Format>,
+    /// Settled with the format.
+    #[serde(default, skip_serializing_if = "CountFrom::is_auto")]
+    pub count_from: CountFrom,
 }
 
 impl LogMark {
@@ -225,6 +229,7 @@ mod tests {
             open: true,
             missing_since: None,
             format: Some(Format::JSON),
+            count_from: CountFrom::Fields,
         };
         let text = serde_json::to_string(&mark).unwrap();
         assert!(text.contains(r#""id":"ffffffffffffffff""#), "{text}");

@@ -14,6 +14,7 @@ mod content;
 mod archive;
 mod follow;
 mod heads;
+pub mod settle;
 mod judge;
 mod past;
 pub mod loss;
@@ -23,6 +24,7 @@ pub mod tail;
 pub mod reader;
 pub mod decode;
 pub mod format;
+pub mod count_from;
 pub mod request;
 #[cfg(test)]
 pub(crate) mod torn;
@@ -31,8 +33,9 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 
+pub use count_from::CountFrom;
 pub use decode::mapping::Mapping;
-pub use format::{Envelope, Family, Format};
+pub use format::{ENVELOPES_MAX, Envelope, Family, Format};
 
 /// One `[[source]]`: which files, and how their lines are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +68,7 @@ pub struct Reading {
     pub zone: Tz,
     /// What the source says of its own fields.
     pub mapping: Option<Arc<Mapping>>,
+    pub count_from: CountFrom,
 }
 
 /// Whole lines of one log, in a caller's buffer: each line ends in LF.

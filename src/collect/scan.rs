@@ -73,7 +73,7 @@ impl Tail {
             let (source, path) = (found.source, found.path.to_string_lossy().into_owned());
             if let Err(error) = self.meet(key, found) {
                 self.make_room_after(&error);
-                self.problems.push(Problem { source, path, what: cannot("be read", &error) });
+                self.problems.push(Problem { source, path, what: cannot("be read", &error), keeps_unread: true });
             }
         }
         self.close_idle();
@@ -215,7 +215,12 @@ impl Tail {
                     let what = "is not a whole compressed file: still being written, or damaged (`gzip -t` or \
                                 `zstd -t` tells); it is read once it is whole";
                     let path = found.path.to_string_lossy().into_owned();
-                    self.problems.push(Problem { source: found.source, path, what: what.to_owned() });
+                    self.problems.push(Problem {
+                        source: found.source,
+                        path,
+                        what: what.to_owned(),
+                        keeps_unread: true,
+                    });
                     true
                 }
             },
@@ -355,6 +360,7 @@ impl Tail {
             open: is_live(&found.path, &content.stamp(), self.now.wall),
             missing_since: None,
             format: None,
+            count_from: Default::default(),
         };
         self.follow(Log::new(Known { resume: mark.offset, mark }, place(found), content, survey));
         Ok(())

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::decode::{Detection, detect};
+use super::decode::detect;
 use super::find::{Pattern, cannot};
 use super::follow::{Log, Turn};
 use super::heads::Heads;
@@ -17,8 +17,10 @@ use super::hints::half_of_open_files;
 use super::log::{FileKey, Fingerprint, LogId, LogMark};
 use super::loss::{Loss, Missing};
 use super::past::Past;
+use super::request::Lines;
 use super::scan::{Pending, base_path};
-use super::{Chunk, Format, Reading, Source};
+use super::settle::Readings;
+use super::{Chunk, Reading, Source};
 use crate::day::Now;
 
 /// How much is read at once.
@@ -56,7 +58,7 @@ pub struct Piece {
     pub chunk: Chunk,
 }
 
-/// Something that keeps a path from being read; said once, when it appears and when it goes.
+/// Something that keeps a path from being read, or being read well; said once, when it appears and when it goes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
     pub source: usize,
@@ -64,6 +66,8 @@ pub struct Problem {
     pub path: String,
     /// What is wrong and the remedy, in one sentence.
     pub what: String,
+    /// Lines wait for it to be solved; otherwise they are read as far as they can be.
+    pub keeps_unread: bool,
 }
 
 /// How far a source's logs are read.
@@ -87,7 +91,7 @@ pub struct Tail {
     pub(super) heads: Option<Heads>,
     /// Logs with something to read; each at most once.
     queue: VecDeque<LogId>,
-    readings: HashMap<(usize, Format), Arc<Reading>>,
+    pub(super) readings: Readings,
     /// Of the last scan.
     pub(super) problems: Vec<Problem>,
     /// Logs whose archive is waited for.
@@ -113,7 +117,6 @@ pub struct Tail {
     pub(super) quiet_max: Duration,
     pub(super) unpacked_bytes_max: u64,
     chunk_bytes: usize,
-    detect: fn(&[u8]) -> Detection,
 }
 
 impl Tail {
@@ -134,7 +137,7 @@ impl Tail {
             pending: HashMap::new(),
             heads: None,
             queue: VecDeque::new(),
-            readings: HashMap::new(),
+            readings: Readings::new(detect),
             problems: Vec::new(),
             missing: BTreeMap::new(),
             losses: Vec::new(),
@@ -151,7 +154,6 @@ impl Tail {
             quiet_max: QUIET_MAX,
             unpacked_bytes_max: UNPACKED_BYTES_MAX,
             chunk_bytes: CHUNK_BYTES,
-            detect,
         }
     }
 
@@ -190,14 +192,28 @@ impl Tail {
 
     /// What keeps logs from being read now, in order.
     pub fn problems(&self) -> Vec<Problem> {
-        let of_logs = self.followed.values().filter_map(|log| {
-            let what = log.trouble.clone()?;
-            Some(Problem { source: log.source, path: log.mark.path.clone(), what })
+        let of_logs = self.followed.values().flat_map(|log| {
+            let told = [(log.trouble.clone(), true), (log.judgement.unreadable.clone(), false)];
+            told.into_iter().filter_map(|(what, keeps_unread)| {
+                Some(Problem { source: log.source, path: log.mark.path.clone(), what: what?, keeps_unread })
+            })
         });
         let mut problems: Vec<_> = self.problems.iter().cloned().chain(of_logs).collect();
         problems.sort();
         problems.dedup();
         problems
+    }
+
+    /// Take in what became of lines of a log that were read: too many rejects, and its format is judged again.
+    pub fn note_lines(&mut self, id: LogId, lines: &Lines) {
+        if let Some(log) = self.followed.get_mut(&id) {
+            log.note_lines(lines, self.sources[log.source].reading.format.is_some());
+        }
+    }
+
+    /// What people should know of how logs are read, since this was last asked.
+    pub fn take_notices(&mut self) -> Vec<String> {
+        self.readings.take_notices()
     }
 
     /// What was found to be lost since this was last asked.
@@ -237,9 +253,11 @@ impl Tail {
         log.last_turn = self.turns;
         self.turns += 1;
         let was_open = log.file.is_some();
-        let turn = read_turn(log, &self.sources, &mut self.readings, self.detect, self.chunk_bytes, buffer);
-        if let Err(what) = &turn {
-            log.trouble = Some(what.clone());
+        let turn = self.readings.read(log, &self.sources[log.source], self.chunk_bytes, buffer);
+        if let Err(error) = &turn {
+            // It is tried again at the next scan.
+            log.stamp = None;
+            log.trouble = Some(cannot("be read", error));
         }
         let piece = match turn {
             Ok(Some((Turn::Lines(chunk), reading))) => Some(Piece {
@@ -260,45 +278,6 @@ impl Tail {
         }
         piece
     }
-}
-
-/// One log's turn; `None` while its format is not settled. An error is said in words, and tried again at the next scan.
-fn read_turn(
-    log: &mut Log,
-    sources: &[Source],
-    readings: &mut HashMap<(usize, Format), Arc<Reading>>,
-    detect: fn(&[u8]) -> Detection,
-    chunk_bytes: usize,
-    buffer: &mut Vec<u8>,
-) -> Result<Option<(Turn, Arc<Reading>)>, String> {
-    let mut turn = || {
-        let Some(reading) = settled_reading(log, sources, readings, detect)? else { return Ok(None) };
-        log.trouble = None;
-        Ok(Some((log.read(chunk_bytes, buffer)?, reading)))
-    };
-    turn().map_err(|error: std::io::Error| {
-        log.stamp = None;
-        cannot("be read", &error)
-    })
-}
-
-fn settled_reading(
-    log: &mut Log,
-    sources: &[Source],
-    readings: &mut HashMap<(usize, Format), Arc<Reading>>,
-    detect: fn(&[u8]) -> Detection,
-) -> std::io::Result<Option<Arc<Reading>>> {
-    if log.reading.is_none() {
-        let source = &sources[log.source];
-        if source.reading.format.is_some() {
-            log.mark.format = source.reading.format;
-        }
-        if let Some(format) = log.settle(detect)? {
-            let settled = || Arc::new(Reading { format: Some(format), ..source.reading.clone() });
-            log.reading = Some(readings.entry((log.source, format)).or_insert_with(settled).clone());
-        }
-    }
-    Ok(log.reading.clone())
 }
 
 impl Known {

@@ -37,7 +37,7 @@ fn text(path: &str, explanation: &Explanation) -> String {
     match &explanation.detection {
         Detection::Found(_) => {}
         Detection::Empty => text.push_str("  holds no whole line yet\n"),
-        Detection::Unknown(what) => writeln!(text, "  {what}").unwrap_or_default(),
+        Detection::Ambiguous(what) | Detection::Unknown(what) => writeln!(text, "  {what}").unwrap_or_default(),
     }
     if let Some(format) = explanation.format {
         describe(&mut text, path, &format.to_string(), explanation);

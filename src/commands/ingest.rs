@@ -76,7 +76,7 @@ impl Run {
                 "the counts could not be saved; nothing is lost: run it again"
             )));
         }
-        match problems.first() {
+        match problems.iter().find(|problem| problem.keeps_unread) {
             Some(problem) => Err(Failure::Failed(anyhow::anyhow!("{}: {}", problem.path, problem.what))),
             None => Ok(Outcome::Done),
         }

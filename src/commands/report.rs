@@ -80,6 +80,7 @@ fn tell_what_was_left(read: &raw::Read) {
     for path in &read.unterminated {
         tell(&format!("{path}: the last line has no end yet and is not counted"));
     }
+    read.notices.iter().for_each(|notice| tell(notice));
     let lines = &read.lines;
     if lines.rejected() > 0 {
         let reasons = [

@@ -388,6 +388,7 @@ mod tests {
             open: false,
             missing_since: None,
             format: None,
+            count_from: Default::default(),
         }
     }
 

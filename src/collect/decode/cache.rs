@@ -26,7 +26,8 @@ pub struct Cache {
 
 impl Cache {
     pub fn new() -> Cache {
-        Cache { entries: vec![Entry { hash: 0, key: Vec::new(), meaning: Err(Skip::Blank) }; ENTRIES] }
+        // Made with the first entry: detection makes many decoders that never fill one.
+        Cache { entries: Vec::new() }
     }
 
     /// A hash of the slices; `kind` tells lines apart whose equal slices mean different things.
@@ -63,6 +64,9 @@ impl Cache {
         let length_bytes = slices.clone().map(|slice| 4 + slice.len()).sum::<usize>();
         if length_bytes > KEY_BYTES_MAX {
             return;
+        }
+        if self.entries.is_empty() {
+            self.entries.resize(ENTRIES, Entry { hash: 0, key: Vec::new(), meaning: Err(Skip::Blank) });
         }
         let place = place(hash);
         self.entries.swap(place, place ^ 1);

@@ -47,10 +47,10 @@ const EXCERPT_CHARS_MAX: usize = 60;
 
 /// Explain the whole lines at a log's head.
 pub fn explain(head: &[u8], reading: &Reading, default_service: &str) -> Explanation {
-    let detection = detect(head);
+    let detection = detect(head, reading);
     let format = reading.format.or(match detection {
-        Detection::Found(format) => Some(format),
-        Detection::Empty | Detection::Unknown(_) => None,
+        Detection::Found(found) => Some(found.format),
+        Detection::Empty | Detection::Ambiguous(_) | Detection::Unknown(_) => None,
     });
     let mut explanation = Explanation {
         detection,

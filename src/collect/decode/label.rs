@@ -7,8 +7,8 @@ use hashbrown::HashMap;
 use super::field::{Field, Rank};
 use super::operation;
 use super::value::{self, Scalar};
-use crate::collect::Reading;
 use crate::collect::request::{Bucket, NONE, OTHER, Series, SeriesTable, Skip, TableIdentity};
+use crate::collect::{CountFrom, Reading};
 
 /// A worker keeps this many operations apart; the rest are [`OTHER`].
 pub const OPERATIONS_MAX: usize = 10_000;
@@ -112,6 +112,8 @@ struct Said<'a> {
     key: Option<&'a str>,
     /// One bit for each of the source's conditions that is met.
     conditions: u64,
+    /// Only the message of an HTTP client makes it a request.
+    from_message: bool,
 }
 
 impl<'a> Said<'a> {
@@ -171,6 +173,9 @@ pub struct Labels {
     default_service: u32,
     /// What the source's conditions ask for, in their order; at most 64.
     conditions: Vec<Box<str>>,
+    count_from: CountFrom,
+    /// Operations are told by their urls, even where they have a name.
+    by_url: bool,
     sets: HashMap<Set, u32>,
     list: Vec<Set>,
     /// The series of set × bucket, in the table of `identity`.
@@ -198,6 +203,8 @@ impl Labels {
                 .flat_map(|mapping| mapping.only_if.values())
                 .map(|text| text.as_str().into())
                 .collect(),
+            count_from: reading.count_from,
+            by_url: false,
             services,
             keys,
             apis,
@@ -224,6 +231,9 @@ impl Labels {
         if let Some(skip) = said.skip() {
             return Err(skip);
         }
+        if !self.count_from.takes(said.from_message) {
+            return Err(Skip::OtherLayer);
+        }
         let set = Set {
             service: self.service(&said),
             key: self.key(&said),
@@ -233,6 +243,11 @@ impl Labels {
             status: said.status,
         };
         Ok(self.set(set))
+    }
+
+    /// Tell operations by their urls: what a client's message and an application's fields say alike of one call.
+    pub fn prefer_urls(&mut self) {
+        self.by_url = true;
     }
 
     /// From now on, requests that name no service are of this one, which an envelope names. Gives a number of its own for
@@ -291,7 +306,8 @@ impl Labels {
     }
 
     fn operation(&mut self, said: &Said<'_>) -> u32 {
-        match (said.operation, said.url) {
+        let named = said.operation.filter(|_| !self.by_url || said.url.is_none());
+        match (named, said.url) {
             (Some(name), _) => operation::name(name, &mut self.scratch),
             (None, Some(url)) => operation::path(url, &mut self.scratch),
             (None, None) => self.scratch.clear(),

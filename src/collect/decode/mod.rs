@@ -34,6 +34,8 @@ mod recall;
 mod cache;
 mod rows;
 mod detect;
+mod looks;
+mod layers;
 pub mod explain;
 
 use std::sync::Arc;
@@ -54,7 +56,8 @@ use super::{Chunk, Family, Format, Reading};
 #[cfg(test)]
 mod tests;
 
-pub use detect::{Detection, detect};
+pub use detect::{Detection, Found, detect};
+pub use layers::has_layers;
 
 /// Reads lines one way. Learned templates and label caches live here, so keep one a worker and reading.
 pub struct Decoder {
@@ -106,6 +109,11 @@ impl Decoder {
             plain => Lines::Plain(Box::new(PlainLines::new(parser(plain, reading, aliases)))),
         };
         Decoder { envelopes: Envelopes::of(format), lines, context }
+    }
+
+    /// Tell operations by their urls, to compare what two formats or layers say of one call.
+    fn prefer_urls(&mut self) {
+        self.context.labels.prefer_urls();
     }
 
     /// Add one row a request in `bytes`, which is `chunk`'s content, and account for every line.

@@ -495,7 +495,7 @@ proptest! {
             Decoder::new(&reading(format), "stem".into()).decode(&bytes, &chunk(&bytes), &mut decoded);
             prop_assert_eq!(accounted(&decoded.lines), line_count(&bytes));
         }
-        detect(&bytes);
+        detect(&bytes, &Reading::unsettled(chrono_tz::Tz::UTC));
     }
 
     #[test]

@@ -13,10 +13,11 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::collect::Start;
+use crate::collect::decode::{Detection, Found};
 use crate::collect::log::FileKey;
 use crate::collect::past::PAST_LOGS_MAX;
 use crate::collect::torn;
+use crate::collect::{CountFrom, Format, Start};
 use crate::day::Now;
 
 /// Longer than an archive is waited for.
@@ -35,8 +36,12 @@ struct World {
     pieces: Vec<Piece>,
 }
 
-fn found_json(_: &[u8]) -> Detection {
-    Detection::Found(Format::JSON)
+fn found_json(_: &[u8], _: &Reading) -> Detection {
+    surely(Format::JSON)
+}
+
+fn surely(format: Format) -> Detection {
+    Detection::Found(Found { format, count_from: CountFrom::Both, candidates: 20 })
 }
 
 fn source(directory: &TempDir, patterns: &[&str]) -> Source {
@@ -70,7 +75,7 @@ impl World {
 
     fn set_up(&mut self) {
         self.tail.chunk_bytes = self.chunk_bytes;
-        self.tail.detect = found_json;
+        self.tail.readings.detect = found_json;
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -810,15 +815,15 @@ fn a_mark_kept_unseen_through_lost_state_still_leads_to_its_log() {
 
 #[test]
 fn an_unknown_format_is_told_and_nothing_is_lost() {
-    fn by_first_byte(head: &[u8]) -> Detection {
+    fn by_first_byte(head: &[u8], _: &Reading) -> Detection {
         match head.first() {
             None => Detection::Empty,
-            Some(b'l') => Detection::Found(Format::COMBINED),
+            Some(b'l') => surely(Format::COMBINED),
             Some(_) => Detection::Unknown("looks like noise".to_owned()),
         }
     }
     let mut world = World::new(&["app.log"]);
-    world.tail.detect = by_first_byte;
+    world.tail.readings.detect = by_first_byte;
     world.append("app.log", "?");
     world.look();
     assert!(world.problems().is_empty(), "no whole line yet");
