@@ -166,11 +166,8 @@ impl Readings {
         log.judgement.looks_again -= 1;
         let detection = (self.detect)(&log.latest(buffer)?, &source.reading);
         let Some(found) = detection.found().filter(|found| found.is_sure()) else { return Ok(()) };
-        let before = log.mark.format.replace(found.format);
-        let is_other = before != Some(found.format);
-        log.judgement = Judgement { unreadable: log.judgement.unreadable.take(), ..Judgement::default() };
-        if let (true, Some(before)) = (is_other, before) {
-            log.judgement.unreadable = None;
+        if let Some(before) = log.mark.format.filter(|before| *before != found.format) {
+            log.judgement = Judgement::default();
             let path = &log.mark.path;
             self.notices
                 .push(format!("{path}: its lines are {} now, no longer {before}, and are read so", found.format));

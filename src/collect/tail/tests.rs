@@ -1397,3 +1397,120 @@ proptest! {
         prop_assert!(text.is_empty() || marks == [text.len() as u64]);
     }
 }
+
+const JSON_LINE: &str = "{\"time\":\"2026-11-22T10:00:00Z\",\"method\":\"GET\",\"path\":\"/a\",\"status\":200}\n";
+const COMBINED_LINE: &str = "::1 - - [22/Nov/2026:10:00:00 +0000] \"GET /a HTTP/1.1\" 200 2 \"-\" \"-\"\n";
+
+/// A world whose formats are really judged, and what each piece was read as.
+fn judged_world() -> World {
+    let mut world = World::new(&["*.log*"]);
+    world.tail.readings.detect = crate::collect::decode::detect;
+    world
+}
+
+impl World {
+    fn formats(&self) -> Vec<String> {
+        self.pieces
+            .iter()
+            .map(|piece| piece.reading.format.map_or("-".to_owned(), |format| format.to_string()))
+            .collect()
+    }
+
+    fn pinned(&self) -> Option<Format> {
+        self.tail.marks().values().next().and_then(|mark| mark.format)
+    }
+
+    fn note(&mut self, counted: u64, malformed: u64) {
+        let id = *self.tail.marks().keys().next().unwrap();
+        self.tail.note_lines(id, &Lines { counted, malformed, ..Lines::default() });
+    }
+}
+
+#[test]
+fn few_requests_are_read_at_once_and_their_format_is_kept_when_twenty_agree() {
+    let mut world = judged_world();
+    world.append("app.log", &JSON_LINE.repeat(19));
+    world.look();
+    assert_eq!((world.formats(), world.pinned()), (vec!["json".to_owned()], None));
+    world.append("app.log", JSON_LINE);
+    world.look();
+    assert_eq!((world.formats().len(), world.pinned()), (2, Some(Format::JSON)));
+}
+
+#[test]
+fn a_log_without_requests_is_read_on_until_the_first_comes() {
+    let mut world = judged_world();
+    world.append("app.log", "starting\nstarted\n");
+    world.look();
+    world.append("app.log", &"{\"msg\":\"up\"}\n".repeat(9_000));
+    world.look();
+    assert!(world.problems().is_empty());
+    world.append("app.log", &COMBINED_LINE.repeat(20));
+    world.look();
+    assert_eq!(world.formats(), ["text", "json", "combined"], "what is about to be read is judged by itself");
+    assert_eq!(world.pinned(), Some(Format::COMBINED));
+    assert_eq!(world.tail.progress()[0].lag_bytes, 0);
+}
+
+#[test]
+fn lines_of_two_formats_wait_until_one_is_named() {
+    for packed in [false, true] {
+        let mut world = judged_world();
+        world.append("app.log", &format!("{}{}", JSON_LINE.repeat(5), COMBINED_LINE.repeat(5)));
+        if packed {
+            world.rename("app.log", "app.log.1");
+            world.gzip("app.log.1");
+        }
+        world.look();
+        let [problem] = world.problems().try_into().unwrap();
+        assert!(problem.contains("write format = \"json\" or format = \"combined\" in its [[source]]"), "{problem}");
+        assert!(world.pieces.is_empty() && world.tail.progress()[0].lag_bytes > 0);
+        // The source now names one.
+        world.sources[0].reading.format = Some(Format::JSON);
+        world.restart();
+        world.tail.readings.detect = crate::collect::decode::detect;
+        world.look();
+        assert_eq!(world.formats(), ["json"]);
+        assert!(world.problems().is_empty());
+    }
+}
+
+#[test]
+fn a_logger_that_was_changed_is_noticed_by_its_rejects() {
+    let mut world = judged_world();
+    world.append("app.log", &JSON_LINE.repeat(20));
+    world.look();
+    world.note(189, 11);
+    assert!(world.problems()[0].contains("11 of its last 200 lines could not be read as json (11 malformed)"));
+    world.append("app.log", &COMBINED_LINE.repeat(2));
+    world.look();
+    assert_eq!(world.pinned(), Some(Format::JSON), "two lines of another format decide nothing");
+    // Enough to push the old lines out of what is judged.
+    world.append("app.log", &COMBINED_LINE.repeat(1_000));
+    world.look();
+    assert_eq!(world.formats().last().unwrap(), "combined");
+    assert_eq!(world.pinned(), Some(Format::COMBINED));
+    assert!(world.problems().is_empty());
+    let [notice] = world.tail.take_notices().try_into().unwrap();
+    assert!(notice.ends_with("app.log: its lines are combined now, no longer json, and are read so"), "{notice}");
+}
+
+#[test]
+fn too_many_rejects_of_a_log_that_is_still_itself_are_said_until_they_end() {
+    let mut world = judged_world();
+    world.append("app.log", &JSON_LINE.repeat(20));
+    world.look();
+    world.note(190, 10);
+    assert!(world.problems().is_empty(), "five of a hundred may be");
+    world.note(100, 50);
+    world.note(0, 50);
+    let said = world.problems();
+    assert!(said[0].contains("100 of its last 200 lines"), "{said:?}");
+    world.note(0, 300);
+    assert_eq!(world.problems(), said, "said once, whatever the numbers become");
+    world.append("app.log", &JSON_LINE.repeat(30));
+    world.look();
+    assert_eq!(world.problems(), said);
+    world.note(200, 0);
+    assert!(world.problems().is_empty());
+}
