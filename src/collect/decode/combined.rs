@@ -30,7 +30,9 @@ pub fn read<'a>(line: &'a [u8], fields: &mut Fields<'a>) -> Verdict {
     fields.push(Field::Method, method);
     fields.push(Field::Url, target);
     fields.push(Field::Status, entry.status);
-    fields.push(Field::Host, entry.vhost);
+    if !entry.vhost.is_empty() {
+        fields.push(Field::Host, entry.vhost);
+    }
     fields.push(Field::Bytes, entry.bytes);
     if let Some(duration) = trailing(entry.rest).and_then(trailing_duration) {
         fields.push_duration(Unit::Seconds, duration);
