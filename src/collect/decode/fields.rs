@@ -7,6 +7,8 @@ use super::value::Scalar;
 /// No line says more that daycap wants.
 const LABELS_MAX: usize = 12;
 const MEASURES_MAX: usize = 8;
+/// The bit of a [`Fields::kind`] with a duration, far from those of labels.
+const TIMED: u64 = 1 << 63;
 const NOTHING: (Rank, &[u8]) = (Rank::of(Field::Machine), b"");
 
 /// What a line says. Filled anew for each line, on the stack.
@@ -18,6 +20,8 @@ pub struct Fields<'a> {
     /// Tells lines apart whose labels are equal and mean different things.
     kind: u64,
     has_url: bool,
+    /// A duration is among the measures.
+    timed: bool,
     /// A value has escapes: it can be compared as it is, and is unescaped before it is read.
     pub escaped: bool,
 }
@@ -41,6 +45,7 @@ impl<'a> Fields<'a> {
             measures_len: 0,
             kind: 0,
             has_url: false,
+            timed: false,
             escaped: false,
         }
     }
@@ -72,6 +77,10 @@ impl<'a> Fields<'a> {
         {
             *place = (rank, value);
             self.measures_len += 1;
+            if rank.field == Field::Duration && !self.timed {
+                self.timed = true;
+                self.kind ^= TIMED;
+            }
         }
     }
 
@@ -90,6 +99,10 @@ impl<'a> Fields<'a> {
     #[inline]
     pub fn has_url(&self) -> bool {
         self.has_url
+    }
+
+    pub fn is_timed(&self) -> bool {
+        self.timed
     }
 
     /// In order of preference.

@@ -239,7 +239,7 @@ mod tests {
         ] {
             let mut fields = Fields::new();
             assert!(message(text, &mut fields));
-            let said: Vec<_> = fields.iter().map(|(rank, value)| (rank.field, value)).collect();
+            let said: Vec<_> = fields.labels().map(|(rank, value)| (rank.field, value)).collect();
             assert_eq!(
                 said,
                 [
@@ -247,7 +247,6 @@ mod tests {
                     (Field::Url, b"/graphql"),
                     (Field::Status, b"200"),
                     (Field::Host, b"api.example.com"),
-                    (Field::Bytes, b"11"),
                 ]
             );
         }
