@@ -163,7 +163,7 @@ impl Labels {
         origin: Origin,
         values: impl Iterator<Item = (Rank, Scalar<'a>)>,
     ) -> Result<LabelSet, Skip> {
-        let said = Said::of(values, &self.conditions);
+        let said = Said::of(origin, values, &self.conditions);
         if said.conditions.count_ones() as usize != self.conditions.len() {
             return Err(Skip::Excluded);
         }

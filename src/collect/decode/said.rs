@@ -51,7 +51,7 @@ pub struct Said<'a> {
 impl<'a> Said<'a> {
     /// Of each field, the first usable value counts. A message is believed only where the line's own fields report no
     /// request.
-    pub fn of(values: impl Iterator<Item = (Rank, Scalar<'a>)>, conditions: &[Box<str>]) -> Said<'a> {
+    pub fn of(origin: Origin, values: impl Iterator<Item = (Rank, Scalar<'a>)>, conditions: &[Box<str>]) -> Said<'a> {
         let mut said = Said::default();
         for (rank, value) in values {
             if let Some(condition) = rank.condition
@@ -61,6 +61,8 @@ impl<'a> Said<'a> {
             }
             said.take(rank.field, value);
         }
+        // One that counts by its start has been told of already.
+        said.attempt |= !origin.dialect.starts_count && said.messages().any(start::is_inner_end);
         if !said.is_request() && !said.answered {
             said.read_messages();
         }

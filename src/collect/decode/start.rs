@@ -62,6 +62,11 @@ pub fn is_outer(message: &str) -> bool {
     message.starts_with("Start processing HTTP request") || message.starts_with("End processing HTTP request")
 }
 
+/// The inner one's, when an attempt has ended: where scopes are not logged, the line does not say of which request.
+pub fn is_inner_end(message: &str) -> bool {
+    message.starts_with("Received HTTP response headers after")
+}
+
 /// Whether a message says that a request begins.
 pub fn is_start(message: &str) -> bool {
     let message = message.trim_start();
