@@ -7,6 +7,8 @@ use super::value::Scalar;
 /// No line says more that daycap wants.
 const LABELS_MAX: usize = 12;
 const MEASURES_MAX: usize = 8;
+/// The bit of a [`Fields::kind`] with a duration, far from those of labels.
+const TIMED: u64 = 1 << 63;
 const NOTHING: (Rank, &[u8]) = (Rank::of(Field::Machine), b"");
 
 /// What a line says. Filled anew for each line, on the stack.
@@ -20,6 +22,8 @@ pub struct Fields<'a> {
     has_url: bool,
     /// A duration that stands in no one place, in milliseconds.
     duration_ms: Option<f64>,
+    /// A duration is among the measures.
+    timed: bool,
     /// A value has escapes: it can be compared as it is, and is unescaped before it is read.
     pub escaped: bool,
 }
@@ -44,6 +48,7 @@ impl<'a> Fields<'a> {
             kind: 0,
             has_url: false,
             duration_ms: None,
+            timed: false,
             escaped: false,
         }
     }
@@ -80,6 +85,10 @@ impl<'a> Fields<'a> {
         {
             *place = (rank, value);
             self.measures_len += 1;
+            if rank.field == Field::Duration && !self.timed {
+                self.timed = true;
+                self.kind ^= TIMED;
+            }
         }
     }
 
@@ -98,6 +107,10 @@ impl<'a> Fields<'a> {
     #[inline]
     pub fn has_url(&self) -> bool {
         self.has_url
+    }
+
+    pub fn is_timed(&self) -> bool {
+        self.timed
     }
 
     /// In order of preference.

@@ -1,6 +1,9 @@
 //! Whole lines through a Decoder: dialects as they are found in the field, and the properties that hold for
 //! any bytes.
 
+mod counts;
+mod dialects;
+
 use std::fmt::Write;
 
 use chrono_tz::Tz;
@@ -369,6 +372,13 @@ fn wild_text() -> impl Strategy<Value = String> {
         1 => Just("https://api.example.com/jobs/42?token=x".to_owned()),
         1 => Just("2026-11-22T21:53:21.263Z".to_owned()),
         1 => Just("GET".to_owned()),
+        1 => prop::sample::select(vec![
+            "HTTP Request: GET https://api.example.com/a/7 \"HTTP/1.1 200 OK\"",
+            "request started",
+            "GET https://api.example.com/a 200",
+            "{\"operationName\":\"Jobs\"}",
+            "POST /graphql HTTP/1.1",
+        ]).prop_map(str::to_owned),
     ]
 }
 
@@ -377,6 +387,7 @@ fn key() -> impl Strategy<Value = String> {
         8 => prop::sample::select(vec![
             "time", "timestamp", "ts", "method", "url", "path", "host", "status", "status_code", "duration_ms", "duration",
             "bytes", "operation", "query", "service", "name", "hostname", "key_name", "units", "req", "res", "fields", "msg",
+            "level", "event", "message", "error", "span", "time.busy", "body", "request", "route", "documentId", "text", "size",
         ]).prop_map(str::to_owned),
         1 => "[a-z\u{e4}\"]{0,6}",
     ]
