@@ -7,7 +7,9 @@ use super::value::Scalar;
 /// No line says more that daycap wants.
 const LABELS_MAX: usize = 12;
 const MEASURES_MAX: usize = 8;
-/// The bit of a [`Fields::kind`] with a duration, far from those of labels.
+/// Spreads each label's code over a [`Fields::kind`], so that no two lists of labels have one.
+const MIXING: u64 = 0x9e37_79b9_7f4a_7c15;
+/// The bit of a kind with a duration.
 const TIMED: u64 = 1 << 63;
 const NOTHING: (Rank, &[u8]) = (Rank::of(Field::Machine), b"");
 
@@ -77,7 +79,7 @@ impl<'a> Fields<'a> {
         {
             *place = (rank, value);
             self.labels_len += 1;
-            self.kind = self.kind.wrapping_mul(64).wrapping_add(rank.code());
+            self.kind = (self.kind ^ rank.code()).wrapping_mul(MIXING).rotate_left(23);
             self.has_url |= rank.field == Field::Url;
         }
         if !rank.field.is_label()
