@@ -4,9 +4,10 @@
 
 use hashbrown::HashMap;
 
-use super::field::{Field, Rank};
+use super::field::Rank;
 use super::operation;
-use super::value::{self, Scalar};
+use super::said::{Origin, Said};
+use super::value::Scalar;
 use crate::collect::request::{Bucket, NONE, OTHER, Series, SeriesTable, Skip, TableIdentity};
 use crate::collect::{CountFrom, Reading};
 
@@ -98,67 +99,6 @@ impl Memo {
     }
 }
 
-/// What a line says, before it is known whether it reports a request.
-#[derive(Default)]
-struct Said<'a> {
-    method: Option<&'a str>,
-    url: Option<&'a str>,
-    host: Option<&'a str>,
-    status: Option<u16>,
-    operation: Option<&'a str>,
-    service: Option<&'a str>,
-    name: Option<&'a str>,
-    machine: Option<&'a str>,
-    key: Option<&'a str>,
-    /// One bit for each of the source's conditions that is met.
-    conditions: u64,
-    /// Only the message of an HTTP client makes it a request.
-    from_message: bool,
-}
-
-impl<'a> Said<'a> {
-    /// Of each field, the first usable value counts.
-    fn of(values: impl Iterator<Item = (Rank, Scalar<'a>)>, conditions: &[Box<str>]) -> Said<'a> {
-        let mut said = Said::default();
-        for (rank, value) in values {
-            if let Some(condition) = rank.condition
-                && conditions.get(usize::from(condition)).is_some_and(|expected| value::is(value, expected))
-            {
-                said.conditions |= 1 << condition;
-            }
-            match rank.field {
-                Field::Method => said.method = said.method.or_else(|| value::method(value)),
-                Field::Status => said.status = said.status.or_else(|| value::status(value)),
-                Field::Url => said.url = said.url.or_else(|| value::text(value)),
-                Field::Host => said.host = said.host.or_else(|| value::text(value)),
-                Field::Operation => said.operation = said.operation.or_else(|| value::text(value)),
-                // Ranked behind every operation field.
-                Field::Document => {
-                    said.operation = said.operation.or_else(|| value::text(value).and_then(operation::document_name));
-                }
-                Field::Service => said.service = said.service.or_else(|| value::text(value)),
-                Field::Name => said.name = said.name.or_else(|| value::text(value)),
-                Field::Machine => said.machine = said.machine.or_else(|| value::text(value)),
-                Field::Key => said.key = said.key.or_else(|| value::text(value)),
-                Field::DocumentHash | Field::Message | Field::Error | Field::Condition => {}
-                Field::Time | Field::Duration | Field::Bytes | Field::Units => {}
-            }
-        }
-        said
-    }
-
-    /// Why this is no request, if it is none. The rule: a line reports a request if it has two of method, target, status
-    /// and operation. A CONNECT is a tunnel: how many requests went through it, the line cannot say.
-    fn skip(&self) -> Option<Skip> {
-        let facts = [self.method.is_some(), self.url.is_some(), self.status.is_some(), self.operation.is_some()];
-        if facts.into_iter().filter(|fact| *fact).count() < 2 {
-            return Some(Skip::NotARequest);
-        }
-        let tunnel = self.method.is_some_and(|method| method.eq_ignore_ascii_case("CONNECT"));
-        tunnel.then_some(Skip::Tunnel)
-    }
-}
-
 /// All labels a worker has met with one reading.
 pub struct Labels {
     services: Names,
@@ -222,13 +162,17 @@ impl Labels {
         }
     }
 
-    /// The label set of a line with these values, or why it reports no request.
-    pub fn resolve<'a>(&mut self, values: impl Iterator<Item = (Rank, Scalar<'a>)>) -> Result<LabelSet, Skip> {
-        let said = Said::of(values, &self.conditions);
+    /// The label set of a line with these values, in order of rank, or why it reports no request.
+    pub fn resolve<'a>(
+        &mut self,
+        origin: Origin,
+        values: impl Iterator<Item = (Rank, Scalar<'a>)>,
+    ) -> Result<LabelSet, Skip> {
+        let said = Said::of(origin, values, &self.conditions);
         if said.conditions.count_ones() as usize != self.conditions.len() {
             return Err(Skip::Excluded);
         }
-        if let Some(skip) = said.skip() {
+        if let Some(skip) = said.skip(origin) {
             return Err(skip);
         }
         if !self.count_from.takes(said.from_message) {
@@ -288,8 +232,9 @@ impl Labels {
         if let Some(api) = self.api {
             return api;
         }
-        // A url without server leaves it to the host field.
-        let server = operation::server(said.url.unwrap_or_default()).or(said.host).unwrap_or_default();
+        // A url without server leaves it to the host field, which may be the url that others are relative to.
+        let host = said.host.map(|host| operation::server(host).unwrap_or(host));
+        let server = said.url.and_then(operation::server).or(host).unwrap_or_default();
         self.last_api.get(server).unwrap_or_else(|| {
             operation::host(server, &mut self.scratch);
             self.last_api.set(server, self.apis.id(&self.scratch))
@@ -306,11 +251,15 @@ impl Labels {
     }
 
     fn operation(&mut self, said: &Said<'_>) -> u32 {
-        let named = said.operation.filter(|_| !self.by_url || said.url.is_none());
-        match (named, said.url) {
-            (Some(name), _) => operation::name(name, &mut self.scratch),
-            (None, Some(url)) => operation::path(url, &mut self.scratch),
-            (None, None) => self.scratch.clear(),
+        if let (true, Some(url)) = (self.by_url, said.url) {
+            operation::path(url, &mut self.scratch);
+            return self.operations.id(&self.scratch);
+        }
+        match (&said.operation, &said.hash, said.route.or(said.url)) {
+            (Some(name), ..) => operation::name(name, &mut self.scratch),
+            (None, Some(hash), _) => operation::persisted(hash, &mut self.scratch),
+            (None, None, Some(url)) => operation::path(url, &mut self.scratch),
+            (None, None, None) => self.scratch.clear(),
         }
         self.operations.id(&self.scratch)
     }

@@ -1,11 +1,16 @@
 //! Whole lines through a Decoder: dialects as they are found in the field, and the properties that hold for
 //! any bytes.
 
+mod counts;
+mod dialects;
+
 use std::fmt::Write;
 
 use chrono_tz::Tz;
 use proptest::prelude::*;
 
+use super::field::Field;
+use super::fields::{Fields, Verdict};
 use super::*;
 use crate::collect::request::{Lines, unpack};
 use crate::collect::tail::LINE_BYTES_MAX;
@@ -53,6 +58,28 @@ fn json(line: &str) -> String {
 
 fn combined(line: &str) -> String {
     one(&decode(&reading(Format::COMBINED), &format!("{line}\n")))
+}
+
+/// The same for a line of another format; families' own tests are tables of these.
+pub fn row(family: Family, line: &str) -> String {
+    one(&decode(&reading(Format::bare(family)), &format!("{line}\n")))
+}
+
+/// Whatever is left of a line that was cut, it says what the whole line says, or less.
+pub fn beginnings_agree(read: for<'a> fn(&'a [u8], &mut Fields<'a>) -> Verdict, line: &str) {
+    let said = |line: &str| -> Vec<(Field, Vec<u8>)> {
+        let mut fields = Fields::new();
+        match read(line.as_bytes(), &mut fields) {
+            Verdict::Read => fields.labels().map(|(rank, value)| (rank.field, value.to_vec())).collect(),
+            Verdict::Malformed => Vec::new(),
+        }
+    };
+    let whole = said(line);
+    assert!(whole.len() > 1, "{line}");
+    for (end, _) in line.char_indices() {
+        let part = said(&line[..end]);
+        assert!(part.iter().all(|said| said.1.is_empty() || whole.contains(said)), "{part:?} of {:?}", &line[..end]);
+    }
 }
 
 fn one(decoded: &Decoded) -> String {
@@ -345,6 +372,13 @@ fn wild_text() -> impl Strategy<Value = String> {
         1 => Just("https://api.example.com/jobs/42?token=x".to_owned()),
         1 => Just("2026-11-22T21:53:21.263Z".to_owned()),
         1 => Just("GET".to_owned()),
+        1 => prop::sample::select(vec![
+            "HTTP Request: GET https://api.example.com/a/7 \"HTTP/1.1 200 OK\"",
+            "request started",
+            "GET https://api.example.com/a 200",
+            "{\"operationName\":\"Jobs\"}",
+            "POST /graphql HTTP/1.1",
+        ]).prop_map(str::to_owned),
     ]
 }
 
@@ -353,6 +387,7 @@ fn key() -> impl Strategy<Value = String> {
         8 => prop::sample::select(vec![
             "time", "timestamp", "ts", "method", "url", "path", "host", "status", "status_code", "duration_ms", "duration",
             "bytes", "operation", "query", "service", "name", "hostname", "key_name", "units", "req", "res", "fields", "msg",
+            "level", "event", "message", "error", "span", "time.busy", "body", "request", "route", "documentId", "text", "size",
         ]).prop_map(str::to_owned),
         1 => "[a-z\u{e4}\"]{0,6}",
     ]
