@@ -250,7 +250,7 @@ impl Log {
         }
         rest.truncate(limit - 1);
         rest.push(b'\n');
-        Some(Chunk { start, end: self.len })
+        Some(Chunk { start, end: self.len, written: None })
     }
 
     /// The first check: the bytes before the mark, if they are still those that were read.

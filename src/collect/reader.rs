@@ -132,7 +132,7 @@ impl Reader {
                 }
                 buffer.truncate(self.chunk_bytes - 1);
                 buffer.push(b'\n');
-                Some(Chunk { start: *offset, end: file.metadata()?.len() })
+                Some(Chunk { start: *offset, end: file.metadata()?.len(), written: None })
             }
             Input::Packed { stream, .. } => stream.take_unterminated(buffer),
             Input::Pipe(stream) => stream.take_unterminated(buffer),
