@@ -182,6 +182,15 @@ impl<R: Read> LineStream<R> {
         }
     }
 
+    /// The chunk that was just given without its last lines: the next one begins with them. As [`Chunk::cut_back`].
+    pub(super) fn cut_back(&mut self, chunk: Chunk, lines: &mut Vec<u8>, end: usize) -> Chunk {
+        let rest = lines.get(end..).filter(|_| end > 0).unwrap_or_default();
+        self.carry.splice(..0, rest.iter().copied());
+        let chunk = chunk.cut_back(lines, end);
+        self.start = chunk.end;
+        chunk
+    }
+
     /// The last line when it has no LF, with one appended; only once, after the end.
     pub fn take_unterminated(&mut self, buffer: &mut Vec<u8>) -> Option<Chunk> {
         if !self.is_unterminated() {

@@ -81,3 +81,14 @@ pub struct Chunk {
     /// is read again later may have been written to since; that changes a year only if one has passed.
     pub written: Option<Minute>,
 }
+
+impl Chunk {
+    /// Its first lines, `end` bytes of them; all of it where those would be none.
+    fn cut_back(self, lines: &mut Vec<u8>, end: usize) -> Chunk {
+        if end == 0 || end >= lines.len() {
+            return self;
+        }
+        lines.truncate(end);
+        Chunk { end: self.start + end as u64, ..self }
+    }
+}
