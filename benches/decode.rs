@@ -177,7 +177,7 @@ fn decode(chunks: &[&[u8]], format: Format) -> u64 {
     let mut start = 0;
     for chunk in chunks {
         let end = start + chunk.len() as u64;
-        decoder.decode(chunk, &Chunk { start, end }, &mut decoded);
+        decoder.decode(chunk, &Chunk { start, end, written: None }, &mut decoded);
         black_box(&decoded.rows);
         decoded.rows.clear();
         start = end;

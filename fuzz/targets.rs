@@ -156,7 +156,7 @@ fn decoded(data: &[u8], parts: &mut [(Decoder, usize)]) -> (Vec<Row>, [u64; 3]) 
     let (mut decoded, mut start) = (Decoded::default(), 0);
     for (decoder, length) in parts {
         let bytes = &data[start..start + *length];
-        let chunk = Chunk { start: start as u64, end: (start + *length) as u64 };
+        let chunk = Chunk { start: start as u64, end: (start + *length) as u64, written: None };
         decoder.decode(bytes, &chunk, &mut decoded);
         start += *length;
     }
@@ -270,7 +270,7 @@ fn day() -> Day {
 fn one_request() -> Tally {
     let line = "{\"time\":\"2026-11-22T10:00:00Z\",\"method\":\"GET\",\"url\":\"/a\",\"status\":200}\n";
     let (mut decoded, mut tally) = (Decoded::default(), Tally::default());
-    let chunk = Chunk { start: 0, end: line.len() as u64 };
+    let chunk = Chunk { start: 0, end: line.len() as u64, written: None };
     Decoder::new(&reading(Format::JSON), "app".into()).decode(line.as_bytes(), &chunk, &mut decoded);
     tally.add(&mut decoded);
     tally

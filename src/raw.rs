@@ -233,7 +233,9 @@ impl Open {
         let chunk = self.reader.next_chunk(buffer).with_context(|| format!("cannot read {}", self.path))?;
         let Some(chunk) = chunk else { return Ok(None) };
         let (reading, notice) = self.settle(buffer)?;
-        Ok(Some((chunk, reading, notice)))
+        let format = reading.format.unwrap_or(Format::JSON);
+        let closed = self.reader.closed(chunk, buffer, format).with_context(|| format!("cannot read {}", self.path))?;
+        Ok(closed.map(|chunk| (chunk, reading, notice)))
     }
 
     /// Until its format is sure, each chunk is judged.

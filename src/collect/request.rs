@@ -304,6 +304,14 @@ pub struct Decoded {
     pub skips: [u64; Skip::ALL.len()],
 }
 
+impl Decoded {
+    /// Account for a skipped line.
+    pub fn skip(&mut self, reason: Skip) {
+        self.skips[reason as usize] += 1;
+        self.lines.skip(reason);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -30,6 +30,8 @@ pub(super) struct Judgement {
     head: Option<(usize, Detection)>,
     /// Of the lines read so far, while it is not sure.
     so_far: Option<Found>,
+    /// For one turn, until it is sure.
+    pub(super) read_as: Option<Format>,
     recent: Lines,
     looks_again: u8,
     /// Many lines of late could not be read: in words.
@@ -120,17 +122,29 @@ impl Readings {
         buffer: &mut Vec<u8>,
     ) -> io::Result<Option<(Turn, Arc<Reading>)>> {
         let before = log.mark.clone();
-        let turn = log.read(limit, buffer)?;
+        log.judgement.read_as = None;
+        let mut turn = log.read(limit, buffer)?;
         if !matches!(turn, Turn::Lines(_)) {
             log.trouble = None;
             let reading = self.reading(log.source, source, Format::JSON, CountFrom::Auto);
             return Ok(Some((turn, reading)));
         }
-        match self.judge(log, source, before.offset, buffer)? {
+        let judged = self.judge(log, source, before.offset, buffer)?;
+        if let Ok(found) = judged.as_ref().copied()
+            && found.format.envelopes().next().is_some()
+        {
+            // Where a chunk may end depends on its envelopes.
+            log.judgement.read_as = Some(found.format);
+            log.take_back(before.clone());
+            turn = log.read(limit, buffer)?;
+        }
+        match judged {
             Ok(found) if found.is_sure() => self.pin(log, source, &found),
             Ok(found) => {
                 log.trouble = None;
-                log.judgement.so_far = Some(found);
+                if matches!(turn, Turn::Lines(_)) {
+                    log.judgement.so_far = Some(found);
+                }
                 let reading = self.reading(log.source, source, found.format, found.count_from);
                 return Ok(Some((turn, reading)));
             }
@@ -189,6 +203,7 @@ impl Readings {
     fn keep(&mut self, log: &mut Log, source: &Source) {
         let Some(format) = log.mark.format else { return };
         log.reading = Some(self.reading(log.source, source, format, log.mark.count_from));
+        log.judgement.read_as = None;
         log.trouble = None;
     }
 

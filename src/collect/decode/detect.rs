@@ -2,6 +2,8 @@
 //! lines, so that detection cannot disagree with decoding.
 //! This file never guesses between two: where they say different things of the same lines, it names both.
 
+use std::collections::BTreeMap;
+
 use super::envelope::peel;
 use super::rows::first_line;
 use super::{Decoder, layers, looks};
@@ -101,23 +103,20 @@ pub fn whole_lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// The layers around nearly all lines, the outermost first.
 fn envelopes(lines: &[&[u8]]) -> Vec<Envelope> {
-    let mut found = Vec::new();
+    let (mut found, mut scratch) = (Vec::new(), Vec::new());
     let mut sample: Vec<Vec<u8>> = lines.iter().take(SAMPLE_LINES).map(|line| line.to_vec()).collect();
-    while found.len() < ENVELOPES_MAX {
-        let peeled = |envelope: &Envelope| -> Option<Vec<Vec<u8>>> {
-            let inner: Vec<_> = sample.iter().filter_map(|line| inner(&[*envelope], line)).collect();
-            (inner.len() * 100 >= sample.len() * FITTING_PERCENT_MIN).then_some(inner)
-        };
-        let Some((envelope, inner)) = Envelope::ALL.iter().find_map(|envelope| Some((*envelope, peeled(envelope)?)))
-        else {
-            break;
-        };
+    while found.len() < ENVELOPES_MAX && !sample.is_empty() {
+        let mut peeled: BTreeMap<Envelope, Vec<Vec<u8>>> = BTreeMap::new();
+        for line in &sample {
+            if let Some((envelope, inner)) = peel(line, &mut scratch) {
+                peeled.entry(envelope).or_default().push(inner.to_vec());
+            }
+        }
+        let all = sample.len();
+        let Some((envelope, inner)) = peeled.into_iter().find(|(_, inner)| most(inner.len(), all)) else { break };
         found.push(envelope);
         sample = inner;
         sample.retain(|line| !line.trim_ascii().is_empty());
-        if sample.is_empty() {
-            break;
-        }
     }
     found
 }
@@ -126,7 +125,7 @@ fn envelopes(lines: &[&[u8]]) -> Vec<Envelope> {
 fn inner(envelopes: &[Envelope], line: &[u8]) -> Option<Vec<u8>> {
     let (mut line, mut scratch) = (line.to_vec(), Vec::new());
     for envelope in envelopes {
-        line = peel(*envelope, &line, &mut scratch)?.to_vec();
+        line = peel(&line, &mut scratch).filter(|(found, _)| found == envelope)?.1.to_vec();
     }
     Some(line)
 }
@@ -286,7 +285,7 @@ impl Judge {
             decoder.prefer_urls();
             decoder
         });
-        decoder.decode(line, &Chunk { start: 0, end: line.len() as u64 }, &mut self.decoded);
+        decoder.decode(line, &Chunk { start: 0, end: line.len() as u64, written: None }, &mut self.decoded);
         let lines = &self.decoded.lines;
         let requests = lines.counted + lines.no_time + lines.bad_time + lines.tunnels + lines.starts;
         self.requests += requests;

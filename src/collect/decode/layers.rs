@@ -50,7 +50,7 @@ fn calls(lines: &[&[u8]], reading: &Reading, layer: CountFrom) -> BTreeMap<Call,
     decoder.prefer_urls();
     let mut decoded = Decoded::default();
     for line in lines.iter().take(LINES_MAX) {
-        decoder.decode(line, &Chunk { start: 0, end: line.len() as u64 }, &mut decoded);
+        decoder.decode(line, &Chunk { start: 0, end: line.len() as u64, written: None }, &mut decoded);
     }
     let mut calls: BTreeMap<Call, Vec<Minute>> = BTreeMap::new();
     for key in &decoded.rows.key {

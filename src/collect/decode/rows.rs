@@ -18,10 +18,7 @@ pub enum Outcome {
 pub fn account(outcome: Outcome, start: u64, labels: &mut Labels, decoded: &mut Decoded) {
     match outcome {
         Outcome::Request(set, measures) => request(set, &measures, start, labels, decoded),
-        Outcome::Skip(reason) => {
-            decoded.skips[reason as usize] += 1;
-            decoded.lines.skip(reason);
-        }
+        Outcome::Skip(reason) => decoded.skip(reason),
         Outcome::Reject(reason) => decoded.lines.reject(reason),
     }
 }

@@ -20,6 +20,8 @@ use crate::collect::torn;
 use crate::collect::{CountFrom, Format, Start};
 use crate::day::Now;
 
+mod pieces;
+
 /// Longer than an archive is waited for.
 const ARCHIVE_SECONDS: u32 = 1000;
 
