@@ -7,6 +7,7 @@ from common import OUT, make_all, with_httpx, wrote
 from pythonjsonlogger.json import JsonFormatter
 
 INFO, DEBUG = logging.INFO, logging.DEBUG
+DOCUMENTED = "%(levelname)s [%(asctime)s] %(name)s - %(message)s"
 RFC_3164 = "%(asctime)s web sync[%(process)d]: %(message)s"
 RFC_5424 = "<14>1 %(asctime)s.%(msecs)03dZ web sync %(process)d - - %(message)s"
 
@@ -14,7 +15,7 @@ LOGS = [
     ("httpx-basic", INFO, logging.Formatter(logging.BASIC_FORMAT), ()),
     ("httpx-asctime", INFO, logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"), ()),
     # As httpx's own documentation has it, httpcore's steps and all.
-    ("httpx-docs", DEBUG, logging.Formatter("%(levelname)s [%(asctime)s] %(name)s - %(message)s", "%Y-%m-%d %H:%M:%S"), ()),
+    ("httpx-docs", DEBUG, logging.Formatter(DOCUMENTED, "%Y-%m-%d %H:%M:%S"), ()),
     ("httpx-rfc3164", INFO, logging.Formatter(RFC_3164, "%b %d %H:%M:%S"), ()),
     ("httpx-rfc5424", INFO, logging.Formatter(RFC_5424, "%Y-%m-%dT%H:%M:%S"), ()),
     ("httpx-json-bare", INFO, JsonFormatter(), ["python-json-logger"]),
