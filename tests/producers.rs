@@ -52,7 +52,7 @@ fn real_producers_are_counted_as_the_api_counted_them() {
     let written = run_all(room);
     keep_logs(room);
     let arrived = live.end();
-    let hours = [begun, now()].map(|at| at.format("%Y-%m-%dT%H").to_string());
+    let hours = [begun, now()].map(|at| at.format("%Y-%m-%dT%H:00+00:00").to_string());
 
     let outcomes: Vec<Outcome> = written.into_iter().map(|written| written.judged(room, &arrived, &hours)).collect();
     print!("{}", table(&outcomes, true));
@@ -119,7 +119,7 @@ fn program(program: Program) -> Command {
         Program::Node => Command::new("node"),
     };
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = [cache.join("bin")].into_iter().chain(std::env::split_paths(&path));
+    let folders = [cache.join("venv/bin"), cache.join("bin")].into_iter().chain(std::env::split_paths(&path));
     command.env("PATH", std::env::join_paths(folders).expect("a search path"));
     // Nothing is written into the clone.
     command.env("PYTHONDONTWRITEBYTECODE", "1").env("NODE_PATH", cache.join("node/node_modules"));
@@ -222,35 +222,50 @@ impl Report {
 
 impl Written {
     fn judged(self, room: &Path, arrived: &BTreeMap<String, Report>, hours: &[String; 2]) -> Outcome {
-        let report = match self.row.time {
-            Time::Stamped => reported(&log(room, self.row)),
-            Time::Arrival => arrived[self.row.log].clone(),
+        let log = log(room, self.row);
+        let afterwards = reported(&log);
+        let explained = explained(&log);
+        let (report, refused) = match self.row.time {
+            Time::Stamped => (&afterwards, true),
+            Time::Arrival => (&arrived[self.row.log], afterwards.counts.is_empty()),
         };
         let mut complaints = Vec::new();
-        if let Some(hour) =
-            report.hours.iter().find(|hour| !hours.iter().any(|known| hour.replace(' ', "T").starts_with(known)))
-        {
+        if !refused {
+            complaints.push("read afterwards, lines without a time stamp were counted all the same".to_owned());
+        }
+        if let Some(hour) = report.hours.iter().find(|hour| !hours.contains(hour)) {
             complaints.push(format!("requests of {hour}, but the producers ran at {hours:?}"));
         }
-        if report.said.contains(SECRET) || report.counts.keys().any(|key| format!("{key:?}").contains(SECRET)) {
+        let printed = [&report.said, &afterwards.said, &explained, &format!("{:?}", report.counts)];
+        if printed.iter().any(|text| text.contains(SECRET)) {
             complaints.push("a secret of the log is in what daycap prints".to_owned());
         }
-        let made = self.truth.into_iter().map(|(asked, times)| (labels(asked, self.row.names), times));
-        let made = made.fold(Counts::new(), |mut made, (key, times)| {
-            *made.entry(key).or_default() += times;
-            made
-        });
+        let made = made(self.truth, self.row.names);
         if made != report.counts {
-            complaints.push(report.said);
+            complaints.extend([report.said.clone(), explained]);
         }
-        Outcome { row: self.row, versions: self.versions, made, counted: report.counts, complaints }
+        Outcome { row: self.row, versions: self.versions, made, counted: report.counts.clone(), complaints }
     }
 }
 
+/// What `daycap report` makes of a finished log.
 fn reported(log: &Path) -> Report {
     let arguments = ["report", "--by", "hour,method,operation,status", "--format", "csv"];
     let (csv, said, _) = run(daycap().args(arguments).arg(log));
     Report::of(&csv, None, &said)
+}
+
+fn explained(log: &Path) -> String {
+    let (explained, said, _) = run(daycap().arg("explain").arg(log));
+    explained + &said
+}
+
+fn made(truth: BTreeMap<Asked, u64>, names: Names) -> Counts {
+    let mut made = Counts::new();
+    for (asked, times) in truth {
+        *made.entry(labels(asked, names)).or_default() += times;
+    }
+    made
 }
 
 /// How daycap should name a request that a log tells by its path, or by its operation.
@@ -277,12 +292,8 @@ impl Outcome {
         let wrong = !differences.is_empty() || !self.complaints.is_empty();
         wrong.then(|| {
             let (lines, first) = (text.lines().count(), text.lines().next().unwrap_or_default());
-            format!(
-                "{}: {} lines, the first: {first}{differences}\n    {}",
-                self.row.log,
-                lines,
-                self.complaints.join("\n    ")
-            )
+            let complaints = self.complaints.join("\n");
+            format!("{}: {lines} lines, the first: {first}{differences}\n{complaints}", self.row.log)
         })
     }
 }

@@ -47,7 +47,7 @@ use Names::{Operation, Path};
 use Program::{Node, Python};
 use Time::{Arrival, Stamped};
 
-pub const FAMILIES: [Family; 11] = [
+pub const FAMILIES: [Family; 14] = [
     Family {
         program: Python,
         script: "httpx_messages.py",
@@ -103,6 +103,27 @@ pub const FAMILIES: [Family; 11] = [
             row("ecs-pairs", "`StdlibFormatter`, start and finish", Operation, Stamped),
             row("two-layers", "own lines and httpx's in one log", Operation, Stamped),
         ],
+    },
+    Family {
+        program: Python,
+        script: "otel_spans.py",
+        rows: &[
+            row("otel", "OTLP JSON, client spans", Path, Stamped),
+            row("otel-batch", "OTLP JSON, client spans, many a line", Path, Stamped),
+        ],
+    },
+    Family {
+        program: Python,
+        script: "otel_spans_old.py",
+        rows: &[
+            row("otel-old", "client spans, attributes by their old names", Path, Stamped),
+            row("otel-old-batch", "client spans, old names, many a line", Path, Stamped),
+        ],
+    },
+    Family {
+        program: Python,
+        script: "otel_logs.py",
+        rows: &[row("otel-logs", "OTLP JSON, log records", Path, Stamped)],
     },
     Family {
         program: Node,
