@@ -78,14 +78,18 @@ struct Written {
 /// Run every script, each against an API of its own.
 fn run_all(room: &Path) -> Vec<Written> {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let run_one = |(number, family)| run_family(family, &runtime.block_on(Api::start(number)), room);
-    let run_some = |families: Vec<(u64, &'static Family)>| families.into_iter().flat_map(run_one).collect::<Vec<_>>();
-    std::thread::scope(|scope| {
+    let run_some = |families: Vec<(u64, &'static Family)>| {
+        let run = |(number, family)| (number, run_family(family, &runtime.block_on(Api::start(number)), room));
+        families.into_iter().map(run).collect::<Vec<_>>()
+    };
+    let mut written: Vec<(u64, Vec<Written>)> = std::thread::scope(|scope| {
         // Node's families are the quicker ones: dealt out in turn, both threads end at about the same time.
         let hands = (0..AT_ONCE).map(|hand| (0..).zip(&FAMILIES).skip(hand).step_by(AT_ONCE).collect());
         let threads: Vec<_> = hands.map(|families| scope.spawn(|| run_some(families))).collect();
         threads.into_iter().flat_map(|thread| thread.join().expect("its producers ran")).collect()
-    })
+    });
+    written.sort_by_key(|(number, _)| *number);
+    written.into_iter().flat_map(|(_, written)| written).collect()
 }
 
 fn run_family(family: &'static Family, api: &Api, room: &Path) -> Vec<Written> {
