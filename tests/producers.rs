@@ -153,15 +153,17 @@ impl Live {
         let logs: Vec<_> = rows.map(|row| (row.log, log(room, row))).collect();
         let state = room.join("state");
         fs::create_dir(&state).expect("a directory");
-        let mut text =
-            format!("[state]\ndir = {state:?}\ncommit_interval = \"20ms\"\n[http]\nlisten = \"127.0.0.1:0\"\n");
+        let mut text = format!(
+            "[state]\ndir = {state:?}\ncommit_interval = \"20ms\"\n[http]\nlisten = \"127.0.0.1:0\"\n[[quota]]\nname = \"all\"\nlimit = 1000000\n"
+        );
         for (name, log) in &logs {
             let _ = write!(text, "[[source]]\nname = \"{name}\"\nservice = \"{name}\"\npath = {log:?}\n");
         }
         let config = room.join("daycap.toml");
         fs::write(&config, text).expect("writes");
         let mut daemon = Daemon::start(&["--config", config.to_str().expect("UTF-8")]);
-        daemon.wait_for_words("metrics at");
+        // Said when it has read what was there before it: nothing yet.
+        daemon.wait_for_words("all: ");
         Live { daemon, state, logs }
     }
 

@@ -55,7 +55,7 @@ def with_httpx(base=BASE):
     """A sender that uses httpx."""
     import httpx
 
-    client = httpx.Client(base_url=base, headers=headers())
+    client = httpx.Client(base_url=base, headers=headers(), timeout=60)
     return lambda call: client.request(call["method"], call["path"], json=body(call)).status_code
 
 
