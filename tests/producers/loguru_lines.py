@@ -1,14 +1,31 @@
-"""loguru around a client: as text, and as JSON."""
+"""loguru around a client: as text, as JSON, and with httpx's own lines in the same log."""
+
+import logging
 
 from common import OUT, logged, make_all, with_httpx, wrote
 from loguru import logger
 
+
+class Intercept(logging.Handler):
+    """What the standard library is told goes to loguru, as many programs have it."""
+
+    def emit(self, record):
+        logger.bind(layer="httpx").log(record.levelname, record.getMessage())
+
+
+logging.getLogger("httpx").addHandler(Intercept())
+logging.getLogger("httpx").setLevel(logging.INFO)
+
+LOGS = {
+    "loguru-text": dict(level="INFO", filter=lambda record: not record["extra"]),
+    "loguru-json": dict(level="INFO", serialize=True, filter=lambda record: "url" in record["extra"]),
+    "loguru-pairs": dict(level="DEBUG", serialize=True, filter=lambda record: "url" in record["extra"]),
+    "two-layers-text": dict(level="INFO", filter=lambda record: "url" not in record["extra"]),
+}
 logger.remove()
-logger.add(OUT / "loguru-text.log", level="INFO", filter=lambda record: not record["extra"])
-logger.add(OUT / "loguru-json.log", level="INFO", serialize=True, filter=lambda record: record["extra"])
-logger.add(OUT / "loguru-pairs.log", level="DEBUG", serialize=True, filter=lambda record: record["extra"])
-for log in ["loguru-text", "loguru-json", "loguru-pairs"]:
-    wrote(log, "loguru")
+for log, options in LOGS.items():
+    logger.add(OUT / f"{log}.log", **options)
+    wrote(log, "loguru", *(["httpx"] if log == "two-layers-text" else []))
 
 
 def started(fields):

@@ -89,6 +89,7 @@ pub const FAMILIES: [Family; 14] = [
             row("loguru-text", "text, method, URL and status in the message", Path, Stamped),
             row("loguru-json", "`serialize=True`", Operation, Stamped),
             row("loguru-pairs", "`serialize=True`, start and finish", Operation, Stamped),
+            row("two-layers-text", "own lines and httpx's in one text log", Path, Stamped),
         ],
     },
     Family {
