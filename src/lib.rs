@@ -25,6 +25,7 @@ pub mod raw;
 pub mod usage;
 pub mod state;
 pub mod sources;
+pub mod twins;
 pub mod commit;
 pub mod resume;
 pub mod summarise;

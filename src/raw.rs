@@ -249,8 +249,13 @@ impl Open {
         })?;
         let settled = Reading { format: Some(found.format), count_from: found.count_from, ..(*self.reading).clone() };
         let reading = Arc::new(settled);
-        self.settled = Some((reading.clone(), found));
-        let is_twofold = found.is_sure() && self.reading.count_from.is_auto() && found.count_from == CountFrom::Fields;
+        let was_twofold = self.settled.replace((reading.clone(), found)).is_some_and(|(before, _)| is_twofold(&before));
+        let is_twofold = self.reading.count_from.is_auto() && is_twofold(&reading) && !was_twofold;
         Ok((reading, is_twofold.then(|| format!("{}: {TWO_LAYERS}", self.path))))
     }
+}
+
+/// Whether the same calls are in the log twice, and count once.
+fn is_twofold(reading: &Reading) -> bool {
+    reading.count_from == CountFrom::Fields
 }

@@ -12,6 +12,7 @@ use crate::day::{DAY_MINUTES, Minute, Now};
 use crate::harvest::Harvest;
 use crate::publish::snapshot::SourceStatus;
 use crate::silence::{Habit, patience_minutes};
+use crate::twins::Recent;
 
 /// All sources of a run.
 pub struct Sources {
@@ -32,7 +33,24 @@ struct Seen {
     /// Lines stamped more than a day ahead of the clock, and longer ago than days are kept.
     ahead: u64,
     bygone: u64,
+    recent: Recent,
+    /// What of it was told when it was last asked.
+    said: Vec<Oddity>,
 }
+
+/// What may be odd about a source; each is told when it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Oddity {
+    Ahead,
+    Bygone,
+    NoRequest,
+    Tunnels,
+    Starts,
+    Twin,
+}
+
+/// So many lines without any request among them are odd.
+const LINES_WITHOUT_REQUESTS_MAX: u64 = 200;
 
 impl Sources {
     /// `last_request` is what an older state knew, which had no habits.
@@ -59,17 +77,39 @@ impl Sources {
         for (seen, progress) in self.seen.iter_mut().zip(&harvest.progress) {
             seen.progress = Some(progress.clone());
         }
-        let mut odd = Vec::new();
         for (source, minutes) in &harvest.minutes {
-            let known = self.seen[*source].oddities(&self.config).len();
             self.note_minutes(now, *source, minutes);
-            let oddities = self.seen[*source].oddities(&self.config);
-            if oddities.len() > known {
-                let name = &self.config.sources[*source].name;
-                odd.extend(oddities.iter().map(|what| format!("source {name:?}: {what}")));
+            if self.seen[*source].recent.add(minutes) {
+                self.look_for_twin(*source);
             }
         }
-        odd
+        self.take_news()
+    }
+
+    /// What is odd of a source and was not said before.
+    fn take_news(&mut self) -> Vec<String> {
+        let mut news = Vec::new();
+        for source in 0..self.seen.len() {
+            let oddities = self.oddities(source);
+            let said = &mut self.seen[source].said;
+            let fresh = oddities.iter().filter(|(kind, _)| !said.contains(kind));
+            let name = &self.config.sources[source].name;
+            news.extend(fresh.map(|(_, what)| format!("source {name:?}: {what}")));
+            *said = oddities.into_iter().map(|(kind, _)| kind).collect();
+        }
+        news
+    }
+
+    /// Whether this source's requests are those of another.
+    fn look_for_twin(&mut self, source: usize) {
+        if self.seen[source].recent.twin.is_some() || !self.seen[source].recent.is_telling() {
+            return;
+        }
+        let is_twin = |other: &usize| {
+            let recent = &self.seen[*other].recent;
+            *other != source && recent.twin != Some(source) && recent.is_twin_of(&self.seen[source].recent)
+        };
+        self.seen[source].recent.twin = (0..self.seen.len()).find(is_twin);
     }
 
     /// A request that was read by now was made by now, whatever its stamp says; one that says another day is counted
@@ -108,9 +148,27 @@ impl Sources {
         (0..self.seen.len()).map(status).collect()
     }
 
+    fn oddities(&self, source: usize) -> Vec<(Oddity, String)> {
+        let seen = &self.seen[source];
+        let mut odd = seen.odd_stamps(&self.config);
+        // One that had requests before is only quiet.
+        if !self.habits.contains_key(&self.config.sources[source].name) {
+            odd.extend(seen.odd_silence());
+        }
+        odd.extend(seen.recent.twin.map(|twin| {
+            let twin = &self.config.sources[twin].name;
+            let what = format!(
+                "its requests are those of source {twin:?}, minute by minute: are they the same calls in two logs? If so, \
+                 remove one of the two sources"
+            );
+            (Oddity::Twin, what)
+        }));
+        odd
+    }
+
     fn status(&self, now: Now, caught_up: bool, source: usize, mut problems: Vec<String>) -> SourceStatus {
         let (seen, today) = (&self.seen[source], Minute::at(now.wall));
-        problems.extend(seen.oddities(&self.config));
+        problems.extend(self.oddities(source).into_iter().map(|(_, what)| what));
         let name = &self.config.sources[source].name;
         let habit = self.habits.get(name);
         let stale_after = self.config.stale_after.get(name).copied().unwrap_or_default();
@@ -142,7 +200,7 @@ impl Seen {
     }
 
     /// What is odd about the stamps of its lines, one sentence each.
-    fn oddities(&self, config: &Config) -> Vec<String> {
+    fn odd_stamps(&self, config: &Config) -> Vec<(Oddity, String)> {
         let ahead = format!(
             "{} lines are stamped more than a day ahead of the clock, and count in the days they say; \
              look at the clocks and at the source's tz",
@@ -152,7 +210,97 @@ impl Seen {
             "{} lines are older than the {} days of state.keep: their days are forgotten again",
             self.bygone, config.keep_days
         );
-        let both = [(self.ahead, ahead), (self.bygone, bygone)];
-        both.into_iter().filter(|(lines, _)| *lines > 0).map(|(_, what)| what).collect()
+        let both = [(self.ahead, Oddity::Ahead, ahead), (self.bygone, Oddity::Bygone, bygone)];
+        both.into_iter().filter(|(lines, ..)| *lines > 0).map(|(_, kind, what)| (kind, what)).collect()
+    }
+
+    /// Why no line of many was a request.
+    fn odd_silence(&self) -> Option<(Oddity, String)> {
+        let Lines { tunnels, starts, .. } = self.lines;
+        let all = self.lines.counted + self.lines.skipped + self.lines.rejected();
+        let (kind, what) = match (tunnels, starts) {
+            (0, 0) if all < LINES_WITHOUT_REQUESTS_MAX => return None,
+            (0, 0) => (
+                Oddity::NoRequest,
+                format!(
+                    "none of its {all} lines reports a request; look at one of its logs with `daycap explain`, and name \
+                     what is where in [source.fields]"
+                ),
+            ),
+            (0, _) => (
+                Oddity::Starts,
+                format!(
+                    "{starts} lines announce requests, which count when they end, and none says that one ended; let the \
+                     client log its answers too"
+                ),
+            ),
+            _ => (
+                Oddity::Tunnels,
+                format!(
+                    "{tunnels} lines are CONNECT tunnels, and nobody outside a tunnel can say how many requests went \
+                     through it; log where requests are seen: in the client, or in a proxy that ends TLS"
+                ),
+            ),
+        };
+        (self.lines.counted == 0).then_some((kind, what))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    const START: u32 = 29_000_000;
+
+    fn sources(names: &[&str]) -> Sources {
+        let text: String = names.iter().map(|name| format!("[[source]]\nname = {name:?}\npath = {name:?}\n")).collect();
+        let config = crate::config::parse(&text, Path::new("daycap.toml"), &Default::default()).expect("good");
+        Sources::new(Arc::new(config), BTreeMap::new(), BTreeMap::new())
+    }
+
+    fn now(minute: u32) -> Now {
+        Now { wall: Minute(START + minute).start(), uptime: Duration::from_secs(u64::from(minute) * 60) }
+    }
+
+    fn of_lines(lines: Lines) -> Harvest {
+        Harvest { lines: BTreeMap::from([(0, lines)]), ..Harvest::default() }
+    }
+
+    #[test]
+    fn many_lines_without_a_request_are_said_once() {
+        let mut sources = sources(&["a"]);
+        let debug = |skipped| of_lines(Lines { skipped, ..Lines::default() });
+        assert!(sources.note(now(0), &debug(199)).is_empty());
+        let [said] = sources.note(now(0), &debug(1)).try_into().expect("one sentence");
+        assert!(said.starts_with("source \"a\": none of its 200 lines reports a request"), "{said}");
+        assert!(sources.note(now(0), &debug(500)).is_empty());
+        assert!(sources.statuses(now(0), true, &[])[0].problems[0].starts_with("none of its 700 lines"));
+        sources.note(now(1), &of_lines(Lines { counted: 1, ..Lines::default() }));
+        assert!(sources.statuses(now(1), true, &[])[0].problems.is_empty());
+    }
+
+    #[test]
+    fn a_source_of_tunnels_or_starts_alone_is_told_what_to_log() {
+        for (lines, told) in [
+            (Lines { skipped: 1, tunnels: 1, ..Lines::default() }, "1 lines are CONNECT tunnels"),
+            (Lines { skipped: 2, starts: 2, ..Lines::default() }, "2 lines announce requests"),
+        ] {
+            let said = sources(&["a"]).note(now(0), &of_lines(lines));
+            assert!(said.len() == 1 && said[0].contains(told), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn two_sources_of_equal_counts_are_told_of_each_other_once() {
+        let mut sources = sources(&["app", "proxy"]);
+        let mut said = Vec::new();
+        for minute in 0..90 {
+            let requests = BTreeMap::from([(Minute(START + minute), u64::from(minute % 5 + 1))]);
+            let minutes = BTreeMap::from([(0, requests.clone()), (1, requests)]);
+            said.extend(sources.note(now(minute), &Harvest { minutes, ..Harvest::default() }));
+        }
+        let [said] = said.try_into().expect("one sentence");
+        assert!(said.contains("minute by minute: are they the same calls in two logs?"), "{said}");
     }
 }

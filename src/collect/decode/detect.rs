@@ -235,11 +235,12 @@ impl Panel {
         let sample: Vec<Vec<u8>> =
             lines.iter().take(SAMPLE_LINES).filter_map(|line| inner(&self.envelopes, line)).collect();
         let sample: Vec<&[u8]> = sample.iter().map(Vec::as_slice).filter(|line| !line.is_empty()).collect();
-        if let Some(sentence) = looks::foreign(&sample) {
+        let objects = sample.iter().filter(|line| is_object(line)).count();
+        let are_objects = most(objects, sample.len()) && objects > 0;
+        if let Some(sentence) = looks::foreign(&sample).filter(|_| !are_objects) {
             return Detection::Unknown(sentence);
         }
-        let objects = sample.iter().filter(|line| is_object(line)).count();
-        let family = if most(objects, sample.len()) && objects > 0 { Family::Json } else { Family::Text };
+        let family = if are_objects { Family::Json } else { Family::Text };
         let judge = self.judges.iter().find(|judge| judge.format.family == family);
         judge.map_or(Detection::Empty, Judge::found)
     }

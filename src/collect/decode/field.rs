@@ -38,6 +38,8 @@ pub enum Field {
     Error,
     /// The line itself says that an attempt ended, if not of which request.
     Attempt,
+    /// It is an HTTP client's own message that reports the call (httpx, urllib3), whatever the application says of it.
+    Client,
     Service,
     /// A logger's name: the service where [`Field::Machine`] is there too (bunyan, pino), else a module.
     Name,
@@ -71,6 +73,7 @@ impl Field {
             Field::Message => "message",
             Field::Error => "error",
             Field::Attempt => "attempt",
+            Field::Client => "client",
             Field::Condition => "only_if",
             Field::Service | Field::Name => "service",
             Field::Machine => "host",

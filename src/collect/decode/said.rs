@@ -39,7 +39,7 @@ pub struct Said<'a> {
     pub key: Option<&'a str>,
     /// One bit for each of the source's conditions that is met.
     pub conditions: u64,
-    /// Only the message of an HTTP client makes it a request.
+    /// Only an HTTP client's own message makes it a request.
     pub from_message: bool,
     attempt: bool,
     error: bool,
@@ -88,6 +88,7 @@ impl<'a> Said<'a> {
             Field::Name => self.name = self.name.or_else(|| value::text(value)),
             Field::Machine => self.machine = self.machine.or_else(|| value::text(value)),
             Field::Key => self.key = self.key.or_else(|| value::text(value)),
+            Field::Client => self.from_message |= value::text(value).is_some(),
             Field::Attempt => self.attempt |= value::text(value).is_some(),
             Field::Error => self.error |= !matches!(value, Scalar::Text(b"" | b"-")),
             Field::Message => {
@@ -129,7 +130,7 @@ impl<'a> Said<'a> {
         for message in self.messages.into_iter().flatten() {
             let mut fields = Fields::new();
             if text::message(message.as_bytes(), &mut fields) {
-                (self.method, self.url, self.from_message) = (None, None, true);
+                (self.method, self.url) = (None, None);
                 fields.labels().for_each(|(rank, value)| self.take(rank.field, Scalar::Text(value)));
                 return;
             }

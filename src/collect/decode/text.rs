@@ -48,6 +48,8 @@ struct Call<'a> {
     start: usize,
     method: &'a [u8],
     url: &'a [u8],
+    /// The message is a client library's own, not the application's.
+    of_client: bool,
     /// urllib3 writes server and path apart.
     server: Option<&'a [u8]>,
     answer: Answer<'a>,
@@ -65,6 +67,9 @@ impl<'a> Ended<'a> {
     fn push(&self, fields: &mut Fields<'a>) {
         match self {
             Ended::Call(call) => {
+                if call.of_client {
+                    fields.push(Field::Client, call.method);
+                }
                 fields.push(Field::Method, call.method);
                 fields.push(Field::Url, call.url);
                 fields.push(Field::Status, call.answer.status);
@@ -113,13 +118,14 @@ fn call<'a>(text: &'a [u8], start: usize, method: &'a [u8], after: &'a [u8]) -> 
     }
     let end = memchr::memchr3(b' ', b'"', 0x1b, after)?;
     let (url, rest) = after.split_at(end);
-    let answer = Answer::of(rest)?;
+    let (answer, server) = (Answer::of(rest)?, server(&text[..start]));
     // Without a version only the usual words are methods: capitals before a path may be anything.
     (answer.versioned || is_usual(method)).then_some(Call {
         start,
         method,
         url: url.strip_suffix(b":").or_else(|| url.strip_suffix(b",")).unwrap_or(url),
-        server: server(&text[..start]),
+        of_client: server.is_some() || text[..start].ends_with(b"HTTP Request: "),
+        server,
         answer,
     })
 }
@@ -242,7 +248,9 @@ mod tests {
     }
 
     fn written(fields: &Fields<'_>) -> String {
-        let labels = fields.labels().map(|(_, value)| String::from_utf8_lossy(value).into_owned());
+        // Who says it goes without saying here.
+        let said = fields.labels().filter(|(rank, _)| rank.field != Field::Client);
+        let labels = said.map(|(_, value)| String::from_utf8_lossy(value).into_owned());
         let measures = fields.measures().map(|(rank, value)| {
             let Scalar::Text(text) = value else { panic!("written") };
             match rank.field {

@@ -38,8 +38,8 @@ struct World {
     pieces: Vec<Piece>,
 }
 
-fn found_json(_: &[u8], _: &Reading) -> Detection {
-    surely(Format::JSON)
+fn found_json(_: &[u8], reading: &Reading) -> Detection {
+    surely(reading.format.unwrap_or(Format::JSON))
 }
 
 fn surely(format: Format) -> Detection {
