@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use daycap::collect::decode::Decoder;
 use daycap::collect::request::Decoded;
-use daycap::collect::{Chunk, Format, Reading};
+use daycap::collect::{Chunk, Family, Format, Reading};
 use serde::Deserialize;
 
 /// More than the caches hold, and a whole number of read-sized chunks.
@@ -121,6 +121,99 @@ fn combined(dice: &mut Dice, time_ms: u64) -> String {
     )
 }
 
+fn haproxy(dice: &mut Dice, time_ms: u64) -> String {
+    format!(
+        r#"Nov 22 {0} lb1 haproxy[7]: 10.0.{1}.{2}:{3} [22/Nov/2026:{0}.{4:03}] https-in~ api/web-{5} 0/0/1/{6}/{7} {8} {9} - - ---- 3/2/0/0/0 0/0 {{api.example.com|Mozilla/5.0 (X11; Linux x86_64)}} {{}} "POST /{10} HTTP/1.1""#,
+        clock(time_ms),
+        dice.below(256),
+        dice.below(256),
+        1024 + dice.below(60_000),
+        time_ms % 1000,
+        dice.below(4),
+        dice.below(90),
+        90 + dice.below(900),
+        dice.status(),
+        dice.below(9000),
+        dice.operation()
+    )
+}
+
+fn squid(dice: &mut Dice, time_ms: u64) -> String {
+    format!(
+        "{}.{:03} {:>6} 10.0.{}.{} TCP_MISS/{} {} POST https://api.example.com/{} - HIER_DIRECT/192.0.2.7 application/json",
+        1_795_305_600 + time_ms / 1000,
+        time_ms % 1000,
+        dice.below(900),
+        dice.below(256),
+        dice.below(256),
+        dice.status(),
+        dice.below(9000),
+        dice.operation()
+    )
+}
+
+fn alb(dice: &mut Dice, time_ms: u64) -> String {
+    let (request, target, fraction) = (dice.below(9), dice.below(900), time_ms % 1000);
+    format!(
+        r#"https 2026-11-22T{0}.{fraction:03}641Z app/my-loadbalancer/50dc6c495c0c9188 10.0.{1}.{2}:2817 10.0.0.1:80 0.00{request} 0.{target:03} 0.000 {3} {3} 34 {4} "POST https://api.example.com:443/{5} HTTP/1.1" "Mozilla/5.0 (X11; Linux x86_64)" ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2 arn:aws:elasticloadbalancing:us-east-2:123456789012:targetgroup/my-targets/73e2d6bc24d8a067 "Root=1-{6:08x}-36d228ad5d99923122bbe354" "-" "-" 0 2026-11-22T00:00:00.000000Z "forward" "-" "-" "10.0.0.1:80" "200" "-" "-""#,
+        clock(time_ms),
+        dice.below(256),
+        dice.below(256),
+        dice.status(),
+        dice.below(9000),
+        dice.operation(),
+        dice.below(1 << 32)
+    )
+}
+
+fn envoy(dice: &mut Dice, time_ms: u64) -> String {
+    format!(
+        r#"[2026-11-22T{}.{:03}Z] "POST /{} HTTP/2" {} - via_upstream - "-" 0 {} {} 1 "-" "python-httpx/0.28.1" "{:08x}-6d84-929d-98bd-c5aee93b5c88" "api.example.com" "192.0.2.7:443" outbound|443||api.example.com 10.0.0.1:41854 10.44.1.27:443 10.44.1.23:37652 - default"#,
+        clock(time_ms),
+        time_ms % 1000,
+        dice.operation(),
+        dice.status(),
+        dice.below(9000),
+        dice.below(900),
+        dice.below(1 << 32)
+    )
+}
+
+fn httpx(dice: &mut Dice, time_ms: u64) -> String {
+    format!(
+        r#"2026-11-22 {},{:03} INFO httpx: HTTP Request: POST https://api.example.com/{} "HTTP/1.1 {} OK""#,
+        clock(time_ms),
+        time_ms % 1000,
+        dice.operation(),
+        dice.status()
+    )
+}
+
+fn urllib3(dice: &mut Dice, time_ms: u64) -> String {
+    format!(
+        r#"2026-11-22 {},{:03} DEBUG urllib3.connectionpool: https://api.example.com:443 "POST /{} HTTP/1.1" {} {}"#,
+        clock(time_ms),
+        time_ms % 1000,
+        dice.operation(),
+        dice.status(),
+        dice.below(9000)
+    )
+}
+
+/// What a console shows of it, colours and all, behind a stamp.
+fn morgan(dice: &mut Dice, time_ms: u64) -> String {
+    format!(
+        "2026-11-22T{}.{:03}Z \x1b[0mPOST /{} \x1b[32m{}\x1b[0m {}.{} ms - {}\x1b[0m",
+        clock(time_ms),
+        time_ms % 1000,
+        dice.operation(),
+        dice.status(),
+        dice.below(900),
+        dice.below(1000),
+        dice.below(9000)
+    )
+}
+
 /// What the rival fills: the wanted fields of all logs above.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -191,12 +284,19 @@ fn parse(chunks: &[&[u8]]) -> usize {
 }
 
 fn bench(criterion: &mut Criterion) {
-    let logs: [(&str, LineOf, Format); 5] = [
+    let logs: [(&str, LineOf, Format); 12] = [
         ("json flat, pino", pino, Format::JSON),
         ("json flat, structlog with RFC 3339", structlog, Format::JSON),
         ("json flat, paths with ids", rest, Format::JSON),
         ("json nested, no two lines of one shape", nested, Format::JSON),
         ("combined", combined, Format::COMBINED),
+        ("haproxy", haproxy, Format::bare(Family::Haproxy)),
+        ("squid", squid, Format::bare(Family::Squid)),
+        ("alb", alb, Format::bare(Family::Alb)),
+        ("envoy", envoy, Format::bare(Family::Envoy)),
+        ("text, httpx", httpx, Format::bare(Family::Text)),
+        ("text, urllib3", urllib3, Format::bare(Family::Text)),
+        ("text, morgan with colours", morgan, Format::bare(Family::Text)),
     ];
     for (name, line, format) in logs {
         let log = log(line);
