@@ -121,6 +121,17 @@ fn combined(dice: &mut Dice, time_ms: u64) -> String {
     )
 }
 
+/// As Docker's json-file driver wraps it.
+fn docker(dice: &mut Dice, time_ms: u64) -> String {
+    let line = serde_json::to_string(&(pino(dice, time_ms) + "\n")).expect("a String is JSON");
+    format!(r#"{{"log":{line},"stream":"stdout","time":"2026-11-22T{}.374616758Z"}}"#, clock(time_ms))
+}
+
+/// As Kubernetes wraps it.
+fn cri(dice: &mut Dice, time_ms: u64) -> String {
+    format!("2026-11-22T{}.374616758Z stdout F {}", clock(time_ms), pino(dice, time_ms))
+}
+
 /// What the rival fills: the wanted fields of all logs above.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -191,12 +202,15 @@ fn parse(chunks: &[&[u8]]) -> usize {
 }
 
 fn bench(criterion: &mut Criterion) {
-    let logs: [(&str, LineOf, Format); 5] = [
+    let wrapped = |format: &str| format.parse().expect("a format");
+    let logs: [(&str, LineOf, Format); 7] = [
         ("json flat, pino", pino, Format::JSON),
         ("json flat, structlog with RFC 3339", structlog, Format::JSON),
         ("json flat, paths with ids", rest, Format::JSON),
         ("json nested, no two lines of one shape", nested, Format::JSON),
         ("combined", combined, Format::COMBINED),
+        ("docker:json", docker, wrapped("docker:json")),
+        ("cri:json", cri, wrapped("cri:json")),
     ];
     for (name, line, format) in logs {
         let log = log(line);
