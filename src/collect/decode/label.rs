@@ -188,7 +188,8 @@ impl Labels {
             operation::plain(service, &mut self.scratch);
             self.last_default.set(service, self.services.id(&self.scratch))
         });
-        u64::from(self.default_service)
+        // Spread over all bits: the numbers of kinds of lines, which it is mixed with, are small.
+        u64::from(self.default_service).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
     fn service(&mut self, said: &Said<'_>) -> u32 {

@@ -20,11 +20,11 @@ fn reading(format: Format) -> Reading {
 }
 
 fn chunk(bytes: &[u8]) -> Chunk {
-    Chunk { start: 1000, end: 1000 + bytes.len() as u64 }
+    Chunk { start: 1000, end: 1000 + bytes.len() as u64, written: None }
 }
 
 fn from_zero(bytes: &[u8]) -> Chunk {
-    Chunk { start: 0, end: bytes.len() as u64 }
+    Chunk { start: 0, end: bytes.len() as u64, written: None }
 }
 
 fn decode(reading: &Reading, text: &str) -> Decoded {
@@ -543,8 +543,8 @@ proptest! {
         let mut decoder = Decoder::new(&reading(Format::JSON), "stem".into());
         let mut parts = Decoded::default();
         let (first, second) = text.split_at(cut);
-        decoder.decode(first.as_bytes(), &Chunk { start: 1000, end: 1000 + cut as u64 }, &mut parts);
-        decoder.decode(second.as_bytes(), &Chunk { start: 1000 + cut as u64, end: 1000 + text.len() as u64 }, &mut parts);
+        decoder.decode(first.as_bytes(), &Chunk { start: 1000, end: 1000 + cut as u64, written: None }, &mut parts);
+        decoder.decode(second.as_bytes(), &Chunk { start: 1000 + cut as u64, end: 1000 + text.len() as u64, written: None }, &mut parts);
         prop_assert_eq!(rows(&parts), rows(&whole));
         prop_assert_eq!(parts.rows.start, whole.rows.start);
     }
