@@ -7,7 +7,9 @@ use super::value::Scalar;
 /// No line says more that daycap wants.
 const LABELS_MAX: usize = 12;
 const MEASURES_MAX: usize = 8;
-/// The bit of a [`Fields::kind`] with a duration, far from those of labels.
+/// Spreads each label's code over a [`Fields::kind`], so that no two lists of labels have one.
+const MIXING: u64 = 0x9e37_79b9_7f4a_7c15;
+/// The bit of a kind with a duration.
 const TIMED: u64 = 1 << 63;
 const NOTHING: (Rank, &[u8]) = (Rank::of(Field::Machine), b"");
 
@@ -20,6 +22,8 @@ pub struct Fields<'a> {
     /// Tells lines apart whose labels are equal and mean different things.
     kind: u64,
     has_url: bool,
+    /// A duration that stands in no one place, in milliseconds.
+    duration_ms: Option<f64>,
     /// A duration is among the measures.
     timed: bool,
     /// A value has escapes: it can be compared as it is, and is unescaped before it is read.
@@ -45,6 +49,7 @@ impl<'a> Fields<'a> {
             measures_len: 0,
             kind: 0,
             has_url: false,
+            duration_ms: None,
             timed: false,
             escaped: false,
         }
@@ -62,6 +67,11 @@ impl<'a> Fields<'a> {
         self.push_ranked(Rank::in_unit(Field::Duration, unit), value);
     }
 
+    /// A duration that a family has reckoned from several.
+    pub fn push_duration_ms(&mut self, duration_ms: f64) {
+        self.duration_ms = Some(duration_ms);
+    }
+
     #[inline]
     pub fn push_ranked(&mut self, rank: Rank, value: &'a [u8]) {
         if rank.is_label()
@@ -69,7 +79,7 @@ impl<'a> Fields<'a> {
         {
             *place = (rank, value);
             self.labels_len += 1;
-            self.kind = self.kind.wrapping_mul(64).wrapping_add(rank.code());
+            self.kind = (self.kind ^ rank.code()).wrapping_mul(MIXING).rotate_left(23);
             self.has_url |= rank.field == Field::Url;
         }
         if !rank.field.is_label()
@@ -114,7 +124,8 @@ impl<'a> Fields<'a> {
     /// In order of preference.
     #[inline]
     pub fn measures(&self) -> impl Iterator<Item = (Rank, Scalar<'a>)> + Clone {
-        self.measures[..self.measures_len].iter().map(|(rank, value)| (*rank, Scalar::Text(value)))
+        let reckoned = self.duration_ms.map(|ms| (Rank::of(Field::Duration), Scalar::Number(ms)));
+        self.measures[..self.measures_len].iter().map(|(rank, value)| (*rank, Scalar::Text(value))).chain(reckoned)
     }
 
     pub fn kind(&self) -> u64 {

@@ -192,7 +192,10 @@ fn past_colour(mut text: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::tests::row;
+    use super::super::value::{self, Scalar};
     use super::*;
     use crate::collect::Family;
 
@@ -231,6 +234,170 @@ mod tests {
         }
     }
 
+    /// What the first message says, as it is written.
+    fn said(text: &str) -> String {
+        let mut fields = Fields::new();
+        assert_eq!(message(text.as_bytes(), &mut fields), !fields.is_empty());
+        written(&fields)
+    }
+
+    fn written(fields: &Fields<'_>) -> String {
+        let labels = fields.labels().map(|(_, value)| String::from_utf8_lossy(value).into_owned());
+        let measures = fields.measures().map(|(rank, value)| {
+            let Scalar::Text(text) = value else { panic!("written") };
+            match rank.field {
+                Field::Duration => {
+                    format!("{:?}", value::written_duration(std::str::from_utf8(text).unwrap(), rank.unit))
+                }
+                field => format!("{} {}", String::from_utf8_lossy(text), field.name()),
+            }
+        });
+        labels.chain(measures).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn duration_and_bytes_are_read_where_their_unit_or_place_tells() {
+        for (text, expected) in [
+            // morgan 1.11.0: dev, short, tiny; a client that left
+            (
+                "\x1b[0mPOST /graphql \x1b[33m429\x1b[0m 74.155 ms - 12\x1b[0m",
+                "POST /graphql 429 Some(74.155) 12 bytes",
+            ),
+            ("\x1b[0mGET /dev \x1b[36m304\x1b[0m 0.224 ms - -\x1b[0m", "GET /dev 304 Some(0.224)"),
+            ("GET /dev 200 0.224 ms - 2", "GET /dev 200 Some(0.224) 2 bytes"),
+            ("::1 - GET /short HTTP/1.1 200 2 - 0.283 ms", "GET /short 200 2 bytes Some(0.283)"),
+            ("POST /graphql 200 12 - 23.557 ms", "POST /graphql 200 12 bytes Some(23.557)"),
+            ("GET /dev - - ms - -", "GET /dev -"),
+            ("\x1b[0mGET /dev \x1b[0m-\x1b[0m - ms - -\x1b[0m", "GET /dev -"),
+            ("GET /tiny - - - - ms", "GET /tiny -"),
+            ("::1 - GET /short HTTP/1.1 - - - - ms", "GET /short -"),
+            // loguru 0.7.3, winston 3
+            ("__main__:<module>:35 - POST https://h/graphql 200", "POST https://h/graphql 200"),
+            ("GET https://h/p 200 OK (123ms)", "GET https://h/p 200 Some(123.0)"),
+            ("GET https://h/p 404 Not Found in 1m2.5s", "GET https://h/p 404 Some(62500.0)"),
+            ("GET https://h/p 200 in 45ms", "GET https://h/p 200 Some(45.0)"),
+            ("GET https://h/p -> 200", "GET https://h/p 200"),
+            ("GET https://h/p: 200 OK", "GET https://h/p 200"),
+            ("GET https://h/p | 200 | 0.5 s", "GET https://h/p 200 Some(500.0)"),
+            ("GET https://h/p => \x1b[32m200\x1b[0m 500µs", "GET https://h/p 200 Some(0.5)"),
+            ("GET https://h/p 200 500 µs", "GET https://h/p 200 Some(0.5)"),
+            // koa-logger, Serilog's request logging, octokit.js, client-go
+            (
+                "  \x1b[90m-->\x1b[0m \x1b[1mGET\x1b[0m \x1b[90m/p\x1b[0m \x1b[32m200\x1b[0m \x1b[90m5ms\x1b[0m \x1b[90m2b\x1b[0m",
+                "GET /p 200 Some(5.0)",
+            ),
+            ("HTTP GET /api/x responded 200 in 12.3456 ms", "GET /api/x 200 Some(12.3456)"),
+            ("GET /repos/a/b - 200 with id ABCD:12 in 123ms", "GET /repos/a/b 200 Some(123.0)"),
+            (
+                "round_trippers.go:454] GET https://127.0.0.1:6443/api/v1/nodes 200 OK in 5 milliseconds",
+                "GET https://127.0.0.1:6443/api/v1/nodes 200 Some(5.0)",
+            ),
+            // uvicorn, werkzeug
+            ("INFO:     127.0.0.1:52344 - \"GET /items HTTP/1.1\" 200 OK", "GET /items 200"),
+            ("127.0.0.1 - - \"GET /items HTTP/1.1\" 200 -", "GET /items 200"),
+            // How long to wait, not how long it took; a count that may be anything
+            ("POST https://h/p 429, retrying in 5s", "POST https://h/p 429"),
+            ("POST https://h/p 429 Retrying in 5s", "POST https://h/p 429"),
+            ("POST https://h/p 200 123", "POST https://h/p 200"),
+            // .NET's HttpClient, inner handler
+            (
+                "info: Received HTTP response headers after 123.4567ms - 200",
+                "Received HTTP response headers 200 Some(123.4567)",
+            ),
+            // The first of two
+            ("GET /a 200 GET /b 500", "GET /a 200"),
+        ] {
+            assert_eq!(said(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_answer_of_dotnet_counts_without_saying_whose_it_is() {
+        let line = "2026-11-22 21:53:21 info: System.Net.Http.HttpClient.api.ClientHandler[101] Received HTTP response headers after 123.4567ms - 429";
+        assert_eq!(row(Family::Text, line), "2026-11-22T21:53 stem (none) (none) (none) (none) 429 123.4567ms 0B 1u");
+    }
+
+    #[test]
+    fn what_is_no_ended_attempt_says_nothing() {
+        for line in [
+            "",
+            " ",
+            "started",
+            // .NET's HttpClient
+            "info: System.Net.Http.HttpClient.api.LogicalHandler[100] Start processing HTTP request POST https://h/p",
+            "info: System.Net.Http.HttpClient.api.ClientHandler[100] Sending HTTP request POST https://h/p",
+            "info: System.Net.Http.HttpClient.api.LogicalHandler[101] End processing HTTP request after 130.1ms - 200",
+            // urllib3 2.8.0
+            "Starting new HTTPS connection (1): api.example.com:443",
+            "Resetting dropped connection: api.example.com",
+            "Incremented Retry for (url='/graphql/rl'): Retry(total=0, connect=None, read=None, redirect=None, status=None)",
+            "Retry: /graphql/rl",
+            "Redirecting https://h/a -> https://h/b",
+            "Retrying (Retry(total=1)) after connection broken by 'ReadTimeoutError()': /graphql",
+            // httpcore 1.0
+            "connect_tcp.started host='api.example.com' port=443 local_address=None timeout=5.0 socket_options=None",
+            "send_request_headers.started request=<Request [b'POST']>",
+            "send_request_headers.complete",
+            "receive_response_headers.complete return_value=(b'HTTP/1.1', 200, b'OK', [(b'content-length', b'11')])",
+            // hyper, reqwest
+            "DEBUG reqwest::connect: starting new connection: https://api.example.com/",
+            "DEBUG hyper_util::client::legacy::pool: reuse idle connection for (\"https\", api.example.com)",
+            // openai-python, beside httpx's own line
+            "HTTP Response: POST https://h/v1/responses \"200 OK\" Headers({'date': 'x'})",
+            "Retrying POST https://h/p 429",
+            // Announced, or not about an answer
+            "POST https://h/p",
+            "POST https://h/p HTTP/1.1",
+            "GET /items 200 items",
+            "GET https://h/p 200ms",
+            "GET https://h/p 2000",
+            "GET https://h/p 099",
+            "WIDGET /a 200",
+            "ROAST /a 200",
+            "the TARGET /a 200",
+            "x=GET /a 200",
+            "READ /var/log/app 200",
+            "GET users 200",
+        ] {
+            assert_eq!(said(line), "", "{line}");
+            assert_eq!(row(Family::Text, &format!("2026-11-22 21:53:21 {line}")), "skipped", "{line}");
+        }
+    }
+
+    const LINES: [&str; 4] = [
+        r#"2026-11-23 05:16:54,762 - urllib3.connectionpool - DEBUG - https://api.example.com:443 "POST /graphql HTTP/1.1" 200 11"#,
+        r#"2026-11-22 21:53:21,179 INFO httpx: HTTP Request: POST http://127.0.0.1:8099/graphql "HTTP/1.1 429 Too Many Requests""#,
+        "2026-11-22 21:53:21 \x1b[0mPOST /graphql \x1b[33m429\x1b[0m 74.155 ms - 12\x1b[0m",
+        "2026-11-22 21:53:21 Received HTTP response headers after 123.4567ms - 429",
+    ];
+
+    #[test]
+    fn the_beginning_of_a_line_is_no_other_request() {
+        for line in LINES {
+            super::super::tests::beginnings_agree(read, line);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200), line in 0..LINES.len(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            read(&bytes, &mut Fields::new());
+            let mut line = LINES[line].as_bytes().to_vec();
+            let at = at.index(line.len());
+            line[at] = byte;
+            read(&line, &mut Fields::new());
+        }
+
+        /// Texts of the pieces that messages are made of.
+        #[test]
+        fn pieces_in_any_order_are_survived(pieces in prop::collection::vec(prop::sample::select(vec![
+            "GET", "POST", " ", " ", "/a", "https://h", "\"", "\\", "HTTP/1.1", "200", "-", " ms", "1.5", ":", "\x1b[32m", "\x1b[", "m", "2026-11-22",
+            "T21:53:21", "+01:00", "Nov 22 ", "21:53", "Received HTTP response headers after ", "ms - ", "id", "µ", ",",
+        ]), 0..12)) {
+            read(pieces.concat().as_bytes(), &mut Fields::new());
+        }
+    }
+
     #[test]
     fn a_message_inside_json_may_have_its_quotes_escaped() {
         for text in [
@@ -239,16 +406,7 @@ mod tests {
         ] {
             let mut fields = Fields::new();
             assert!(message(text, &mut fields));
-            let said: Vec<_> = fields.labels().map(|(rank, value)| (rank.field, value)).collect();
-            assert_eq!(
-                said,
-                [
-                    (Field::Method, &b"POST"[..]),
-                    (Field::Url, b"/graphql"),
-                    (Field::Status, b"200"),
-                    (Field::Host, b"api.example.com"),
-                ]
-            );
+            assert_eq!(written(&fields), "POST /graphql 200 api.example.com 11 bytes");
         }
         assert!(!message(b"Retry: /graphql", &mut Fields::new()));
     }

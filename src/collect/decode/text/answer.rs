@@ -39,8 +39,7 @@ impl<'a> Answer<'a> {
     /// Push duration and bytes, where they are written.
     #[inline]
     pub fn push_measures(&self, fields: &mut Fields<'a>) {
-        let separates =
-            |byte: &u8| matches!(byte, b' ' | b'(' | b')' | b'[' | b']' | b',' | b';' | b'"' | b'\\' | b'|');
+        let separates = |byte: &u8| matches!(byte, b' ' | b'(' | b')' | b',' | b';' | b'"' | b'\\' | b'|');
         let words = self.ending.split(separates).map(uncoloured).filter(|word| !word.is_empty()).take(WORDS_MAX);
         let mut words = words.peekable();
         let mut may_be_bytes = self.versioned;
@@ -117,10 +116,12 @@ fn passes(word: &[u8]) -> bool {
     reason || [&b"in"[..], b"took", b"after", b"with", b"id", b"ok"].contains(&word)
 }
 
-/// Up to where a colour begins; of a word that begins with one, behind it.
+/// A word without the colours around it, and without brackets.
 fn uncoloured(word: &[u8]) -> &[u8] {
     let word = past_colour(word);
-    &word[..memchr::memchr(0x1b, word).unwrap_or(word.len())]
+    let word = &word[..memchr::memchr(0x1b, word).unwrap_or(word.len())];
+    let word = word.strip_prefix(b"[").unwrap_or(word);
+    word.strip_suffix(b"]").unwrap_or(word)
 }
 
 /// `0.283 ms`, `45ms`, `1m2.5s`.
