@@ -3,6 +3,7 @@
 
 mod counts;
 mod dialects;
+mod otlp;
 
 use std::fmt::Write;
 
