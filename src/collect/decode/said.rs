@@ -84,7 +84,7 @@ impl<'a> Said<'a> {
             // Ranked behind every operation field.
             Field::Document => self.take_document(value::text(value).unwrap_or_default()),
             Field::DocumentHash => set(&mut self.hash, value::text(value)),
-            Field::Service => self.service = self.service.or_else(|| value::text(value)),
+            Field::Service => self.service = self.service.or_else(|| value::text(value).filter(|name| is_named(name))),
             Field::Name => self.name = self.name.or_else(|| value::text(value)),
             Field::Machine => self.machine = self.machine.or_else(|| value::text(value)),
             Field::Key => self.key = self.key.or_else(|| value::text(value)),
@@ -175,6 +175,11 @@ impl<'a> Said<'a> {
     fn messages(&self) -> impl Iterator<Item = &'a str> {
         self.messages.into_iter().flatten()
     }
+}
+
+/// OpenTelemetry writes `unknown_service:python3` where nobody named the service.
+fn is_named(service: &str) -> bool {
+    !service.starts_with("unknown_service")
 }
 
 fn set<'a, T: Into<Cow<'a, str>>>(place: &mut Option<Cow<'a, str>>, value: Option<T>) {

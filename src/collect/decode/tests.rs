@@ -3,6 +3,7 @@
 
 mod counts;
 mod dialects;
+mod otlp;
 
 use std::fmt::Write;
 
@@ -525,7 +526,8 @@ proptest! {
 
     #[test]
     fn any_bytes_are_survived_and_accounted_for(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        for format in [Format::JSON, Format::COMBINED] {
+        let texts = [Family::Haproxy, Family::Squid, Family::Alb, Family::Envoy, Family::Text].map(Format::bare);
+        for format in [Format::JSON, Format::COMBINED].into_iter().chain(texts) {
             let mut decoded = Decoded::default();
             Decoder::new(&reading(format), "stem".into()).decode(&bytes, &chunk(&bytes), &mut decoded);
             prop_assert_eq!(accounted(&decoded.lines), line_count(&bytes));

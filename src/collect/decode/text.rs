@@ -7,6 +7,7 @@ mod stamp;
 
 use super::field::{Field, Unit};
 use super::fields::{Fields, Verdict};
+use super::words::next_word;
 use answer::Answer;
 
 /// Read a line. Any line may stand in such a log; most of them report no request.
@@ -42,7 +43,7 @@ enum Ended<'a> {
     },
 }
 
-/// `METHOD URL STATUS`, with more between and behind.
+/// `METHOD URL STATUS`, with more between and behind; or status and url, without a method.
 struct Call<'a> {
     /// Where its method stands.
     start: usize,
@@ -94,6 +95,7 @@ fn find(text: &[u8]) -> Option<Ended<'_>> {
         Some(b'A'..=b'Z') => ended(text, space, space),
         // It may end a colour.
         Some(b'm') => ended(text, without_colour(&text[..space]).len(), space),
+        Some(b'-' | b':') => reply(text, space),
         _ => None,
     })
 }
@@ -123,15 +125,53 @@ fn call<'a>(text: &'a [u8], start: usize, method: &'a [u8], after: &'a [u8]) -> 
     (answer.versioned || is_usual(method)).then_some(Call {
         start,
         method,
-        url: url.strip_suffix(b":").or_else(|| url.strip_suffix(b",")).unwrap_or(url),
+        url: bare(url),
         of_client: server.is_some() || text[..start].ends_with(b"HTTP Request: "),
         server,
         answer,
     })
 }
 
+/// `<-- 200 OK https://h/p (12ms)`, as OkHttp logs it, and Symfony's `Response: "200 https://h/p"`. The line before it
+/// announced the call, with its method and without a status.
+fn reply(text: &[u8], space: usize) -> Option<Ended<'_>> {
+    let (before, after) = (&text[..space], &text[space + 1..]);
+    let (after, words_max) = if before.ends_with(b"<--") {
+        (after, REASON_WORDS_MAX)
+    } else {
+        let quoted = after.strip_prefix(b"\\").unwrap_or(after).strip_prefix(b"\"")?;
+        before.ends_with(b"Response:").then_some((quoted, 0))?
+    };
+    let (status, mut rest) = next_word(after)?;
+    for _ in 0..words_max {
+        if begins_full_url(rest) {
+            break;
+        }
+        rest = next_word(rest)?.1;
+    }
+    let end = memchr::memchr3(b' ', b'"', 0x1b, rest).unwrap_or(rest.len());
+    let (url, ending) = rest.split_at(end);
+    let answer = Answer::plain(status, ending).filter(|_| begins_full_url(url))?;
+    Some(Ended::Call(Call { start: space, method: b"", url: bare(url), server: None, answer }))
+}
+
+/// `Network Authentication Required`, and one more.
+const REASON_WORDS_MAX: usize = 4;
+
+/// A url without what a sentence puts behind it.
+fn bare(url: &[u8]) -> &[u8] {
+    match url {
+        [url @ .., b':' | b',' | b'\\'] => url,
+        _ => url,
+    }
+}
+
 fn begins_url(text: &[u8]) -> bool {
-    text.first() == Some(&b'/') || text.starts_with(b"http://") || text.starts_with(b"https://")
+    text.first() == Some(&b'/') || begins_full_url(text)
+}
+
+fn begins_full_url(text: &[u8]) -> bool {
+    text.starts_with(b"http://") || text.starts_with(b"https://")
 }
 
 fn is_usual(method: &[u8]) -> bool {
@@ -170,7 +210,8 @@ fn server(before: &[u8]) -> Option<&[u8]> {
 fn unnamed(text: &[u8], start: usize) -> Option<Ended<'_>> {
     let said = start.checked_sub(b"Received ".len())?;
     let rest = text[said..].strip_prefix(b"Received HTTP response headers after ")?;
-    let (duration_ms, rest) = rest.split_at(memchr::memchr(b'm', rest)?);
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
+    let (duration_ms, rest) = rest.split_at(digits);
     let status = rest.strip_prefix(b"ms - ")?.get(..3)?;
     Some(Ended::Unnamed { start: said, said: &text[said..start + b"HTTP response headers".len()], duration_ms, status })
 }
@@ -300,6 +341,14 @@ mod tests {
                 "round_trippers.go:454] GET https://127.0.0.1:6443/api/v1/nodes 200 OK in 5 milliseconds",
                 "GET https://127.0.0.1:6443/api/v1/nodes 200 Some(5.0)",
             ),
+            // elastic-transport 8, elasticsearch-py 7
+            ("POST https://h:9200/_bulk [status:200 duration:0.012s]", "POST https://h:9200/_bulk 200 Some(12.0)"),
+            ("GET http://h:9200/ [status:N/A request:10.010s]", "GET http://h:9200/ N/A Some(10010.0)"),
+            // OkHttp's logging interceptor, Symfony's HttpClient
+            ("<-- 200 OK https://h/p (22ms, 6-byte body)", " https://h/p 200 Some(22.0)"),
+            ("<-- 500 https://h/p (1022ms, unknown-length body)", " https://h/p 500 Some(1022.0)"),
+            (r#"http_client.INFO: Response: "200 https://h/p" 0.123 seconds [] []"#, " https://h/p 200 Some(123.0)"),
+            (r#"{"message":"Response: \"404 https://h/p\""}"#, " https://h/p 404"),
             // uvicorn, werkzeug
             ("INFO:     127.0.0.1:52344 - \"GET /items HTTP/1.1\" 200 OK", "GET /items 200"),
             ("127.0.0.1 - - \"GET /items HTTP/1.1\" 200 -", "GET /items 200"),
@@ -350,6 +399,14 @@ mod tests {
             // hyper, reqwest
             "DEBUG reqwest::connect: starting new connection: https://api.example.com/",
             "DEBUG hyper_util::client::legacy::pool: reuse idle connection for (\"https\", api.example.com)",
+            // OkHttp's logging interceptor, Symfony's HttpClient
+            "--> POST https://h/p http/1.1 (3-byte body)",
+            "<-- END HTTP (6-byte body)",
+            "<-- 200 OK (22ms, 6-byte body)",
+            "<-- HTTP FAILED: java.io.IOException: Canceled",
+            r#"http_client.INFO: Request: "GET https://h/p""#,
+            // koa-logger
+            "  <-- GET /p",
             // openai-python, beside httpx's own line
             "HTTP Response: POST https://h/v1/responses \"200 OK\" Headers({'date': 'x'})",
             "Retrying POST https://h/p 429",

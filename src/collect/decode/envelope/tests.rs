@@ -154,6 +154,21 @@ fn services_of_one_log_are_told_apart() {
 }
 
 #[test]
+fn the_same_labels_in_another_shape_are_of_their_own_service() {
+    let mut log = String::new();
+    let mut expected = Vec::new();
+    for round in 0..600 {
+        let (name, shape) = (format!("{}-1", ["a", "b", "c", "d", "e", "f"][round % 6]), round / 6 % 5);
+        let more: String = (0..shape).map(|key| format!("\"x{key}\":{round},")).collect();
+        log += &format!("{name}  | {{{more}\"time\":1795384401,\"method\":\"GET\",\"url\":\"/a\",\"status\":200}}\n");
+        expected.push(name);
+    }
+    let rows = rows(&decode("compose:json", log.as_bytes()));
+    let services: Vec<_> = rows.iter().map(|row| row.split(' ').nth(2).expect("a service")).collect();
+    assert_eq!(services, expected);
+}
+
+#[test]
 fn a_line_without_a_service_is_of_its_file_again() {
     let request = r#"{"method":"GET","url":"/a","status":200}"#;
     let log = format!("Nov 22 21:53:21 host app: {request}\nNov 22 21:53:21 host {request}\n");
