@@ -147,10 +147,14 @@ pub struct Status {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   daycap explain logs/sync.log
-  zcat logs/sync.log.1.gz | daycap explain -")]
+  zcat logs/sync.log.1.gz | daycap explain -
+  daycap explain --config daycap.toml logs/sync.log")]
 pub struct Explain {
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<String>,
+    /// Read the files as the sources of this configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Zone of time stamps that state none
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     pub tz: String,

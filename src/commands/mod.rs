@@ -66,7 +66,7 @@ pub fn perform(cli: Cli, terms: &Terms, out: &mut dyn Write) -> Done {
         Command::Run(asked) => run::run(asked, terms),
         Command::Report(asked) => report::report(&asked, terms, out),
         Command::Status(asked) => status::status(&asked, terms, out),
-        Command::Explain(asked) => explain::explain(&asked, out),
+        Command::Explain(asked) => explain::explain(&asked, terms, out),
         Command::Ingest(asked) => ingest::ingest(asked, terms),
         Command::Verify(asked) => verify::verify(asked, terms, out),
         Command::CheckConfig(asked) => check_config(&asked.config, terms, out),

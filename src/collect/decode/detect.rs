@@ -122,7 +122,7 @@ fn envelopes(lines: &[&[u8]]) -> Vec<Envelope> {
 }
 
 /// What is in a line's envelopes.
-fn inner(envelopes: &[Envelope], line: &[u8]) -> Option<Vec<u8>> {
+pub fn inner(envelopes: &[Envelope], line: &[u8]) -> Option<Vec<u8>> {
     let (mut line, mut scratch) = (line.to_vec(), Vec::new());
     for envelope in envelopes {
         line = peel(&line, &mut scratch).filter(|(found, _)| found == envelope)?.1.to_vec();

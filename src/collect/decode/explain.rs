@@ -5,11 +5,13 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-use super::Decoder;
-use super::detect::{Detection, detect, whole_lines};
-use super::field::{self, Aliases, Field, Rank};
+use super::detect::{self, Detection, detect};
+use super::places::{self, Places, printable};
+use super::rows::first_line;
+use super::{Decoder, layers};
 use crate::collect::request::{Decoded, Lines, Reject, Skip, unpack};
-use crate::collect::{Chunk, Format, Reading};
+use crate::collect::{Chunk, CountFrom, Envelope, Format, Reading};
+use crate::day::Minute;
 
 /// How a log is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,13 +19,30 @@ pub struct Explanation {
     pub detection: Detection,
     /// What the lines below were read as: the configured format, else the detected one.
     pub format: Option<Format>,
-    /// What daycap wants, and the key of the log that says it, in the order of daycap's columns.
+    /// Of JSON lines, whose they are, as the first request shows.
+    pub dialect: Option<&'static str>,
+    /// Which layer counts; `None` where there are no two.
+    pub count_from: Option<CountFrom>,
+    /// What daycap wants, and the place in the log's lines that says it.
     pub fields: Vec<(&'static str, String)>,
     pub examples: Vec<Example>,
     /// What became of all lines given.
     pub lines: Lines,
+    /// Why lines were skipped or rejected.
+    pub reasons: Vec<Reason>,
     /// A `[[source]]` that pins this reading, but for its path.
     pub toml: String,
+}
+
+/// Why lines did not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// Whether they are rejected; else they are skipped.
+    pub is_reject: bool,
+    pub what: &'static str,
+    pub lines: u64,
+    /// The number of the first of them.
+    pub first: u64,
 }
 
 /// Stands in [`Explanation::toml`] for the path, which a reading does not know.
@@ -45,95 +64,124 @@ const EXAMPLES: usize = 10;
 const EXCERPT_KEYS_MAX: usize = 12;
 const EXCERPT_CHARS_MAX: usize = 60;
 
-/// Explain the whole lines at a log's head.
-pub fn explain(head: &[u8], reading: &Reading, default_service: &str) -> Explanation {
+/// Explain the whole lines at a log's head; `written` is when it was last written to.
+pub fn explain(head: &[u8], written: Option<Minute>, reading: &Reading, default_service: &str) -> Explanation {
     let detection = detect(head, reading);
-    let format = reading.format.or(match detection {
-        Detection::Found(found) => Some(found.format),
-        Detection::Empty | Detection::Ambiguous(_) | Detection::Unknown(_) => None,
-    });
+    let format = reading.format.or(detection.found().map(|found| found.format));
+    let count_from = match (reading.count_from, detection.found()) {
+        (CountFrom::Auto, Some(found)) => found.count_from,
+        (configured, _) => configured,
+    };
+    let settled = Reading { format, count_from, ..reading.clone() };
     let mut explanation = Explanation {
         detection,
         format,
+        dialect: None,
+        count_from: format.filter(|format| layers::has_layers(format.family)).map(|_| count_from),
         fields: Vec::new(),
         examples: Vec::new(),
         lines: Lines::default(),
-        toml: format.map_or(String::new(), |format| toml(format, reading)),
+        reasons: Vec::new(),
+        toml: format.map_or(String::new(), |format| toml(format, &settled)),
     };
     if let Some(format) = format {
-        let reading = Reading { format: Some(format), ..reading.clone() };
-        read_lines(head, &reading, default_service, &mut explanation);
+        let end = memchr::memrchr(b'\n', head).map_or(0, |end| end + 1);
+        let decoder = Decoder::new(&settled, default_service.into());
+        Told { decoder, format, written, explanation: &mut explanation }.read(&head[..end]);
     }
     explanation
 }
 
-fn read_lines(head: &[u8], reading: &Reading, default_service: &str, explanation: &mut Explanation) {
-    let mut decoder = Decoder::new(reading, default_service.into());
-    let mut fates_shown = Vec::new();
-    for (number, line) in (1..).zip(whole_lines(head)) {
-        let mut decoded = Decoded::default();
-        decoder.decode(line, &Chunk { start: 0, end: line.len() as u64, written: None }, &mut decoded);
-        if line.is_empty() {
-            // A decoder never sees an empty line without its LF.
-            decoded.lines.skipped = 1;
+/// An explanation in the making.
+struct Told<'a> {
+    decoder: Decoder,
+    format: Format,
+    written: Option<Minute>,
+    explanation: &'a mut Explanation,
+}
+
+impl Told<'_> {
+    fn read(&mut self, head: &[u8]) {
+        let envelopes: Vec<Envelope> = self.format.envelopes().collect();
+        let mut rest = head;
+        for number in 1.. {
+            if rest.is_empty() {
+                break;
+            }
+            let (line, taken) = first_line(rest);
+            let mut decoded = Decoded::default();
+            let chunk = Chunk { start: 0, end: taken as u64, written: self.written };
+            self.decoder.decode(&rest[..taken], &chunk, &mut decoded);
+            rest = &rest[taken..];
+            self.explanation.lines.add(&decoded.lines);
+            let has_new_reason = self.note_reasons(&decoded, number);
+            let is_shown = number <= EXAMPLES as u64 || has_new_reason;
+            let is_first_request = decoded.lines.counted > 0 && self.explanation.fields.is_empty();
+            if !is_shown && !is_first_request {
+                continue;
+            }
+            let inner = detect::inner(&envelopes, line).unwrap_or_else(|| line.to_vec());
+            if is_first_request {
+                self.note_places(&inner);
+            }
+            if is_shown {
+                let example = Example { number, excerpt: excerpt(&inner), outcome: outcome(&decoded) };
+                self.explanation.examples.push(example);
+            }
         }
-        explanation.lines.add(&decoded.lines);
-        if decoded.lines.counted == 1 && explanation.fields.is_empty() {
-            explanation.fields = fields(line, reading.format);
+    }
+
+    /// Whether one of them is new.
+    fn note_reasons(&mut self, decoded: &Decoded, number: u64) -> bool {
+        let skips = Skip::ALL.into_iter().map(|skip| (false, skip.name(), decoded.skips[skip as usize]));
+        let rejects = Reject::ALL.into_iter().map(|reject| (true, reject.name(), rejected(&decoded.lines, reject)));
+        let mut any_new = false;
+        for (is_reject, what, lines) in skips.chain(rejects).filter(|(.., lines)| *lines > 0) {
+            let known = self.explanation.reasons.iter_mut().find(|known| known.what == what);
+            match known {
+                Some(known) => known.lines += lines,
+                None => {
+                    any_new = true;
+                    self.explanation.reasons.push(Reason { is_reject, what, lines, first: number });
+                }
+            }
         }
-        let new_fate = !fates_shown.contains(&decoded.lines);
-        if number <= EXAMPLES as u64 || new_fate {
-            fates_shown.push(decoded.lines);
-            explanation.examples.push(Example { number, excerpt: excerpt(line), outcome: outcome(line, &decoded) });
+        any_new
+    }
+
+    fn note_places(&mut self, inner: &[u8]) {
+        let Decoder { lines, context, .. } = &self.decoder;
+        let Places { dialect, fields } = places::of(inner, self.format.family, lines, &context.aliases);
+        self.explanation.dialect = dialect;
+        self.explanation.fields = fields;
+        let has_time = self.explanation.fields.iter().any(|(field, _)| *field == "time");
+        if !has_time && self.format.envelopes().next().is_some() {
+            self.explanation.fields.insert(0, ("time", "the envelope's".to_owned()));
         }
     }
 }
 
-/// The keys that a counted line was read by.
-fn fields(line: &[u8], format: Option<Format>) -> Vec<(&'static str, String)> {
-    if format == Some(Format::COMBINED) {
-        let names =
-            [("time", "[time]"), ("method", "\"METHOD"), ("url", "target\""), ("status", "status"), ("bytes", "bytes")];
-        return names.map(|(field, place)| (field, place.to_owned())).to_vec();
-    }
-    let Ok(object) = serde_json::from_slice(line) else { return Vec::new() };
-    let mut keys = Vec::new();
-    collect_keys(&object, &mut String::new(), "", &mut keys);
-    keys.sort();
-    let machine = keys.iter().any(|(rank, _)| rank.field == Field::Machine);
-    keys.retain(|(rank, _)| rank.field != Field::Machine && (machine || rank.field != Field::Name));
-    let mut fields: Vec<(&'static str, String)> = Vec::new();
-    for (rank, key) in keys {
-        if !fields.iter().any(|(field, _)| *field == rank.field.name()) {
-            fields.push((rank.field.name(), key));
-        }
-    }
-    fields
-}
-
-/// The keys of an object that aliases name, as the log spells them.
-fn collect_keys(object: &Map<String, Value>, path: &mut String, spelled: &str, keys: &mut Vec<(Rank, String)>) {
-    for (key, value) in object {
-        let outer = field::push_key(path, key);
-        let spelled = if spelled.is_empty() { printable(key) } else { format!("{spelled}.{}", printable(key)) };
-        match (value, Aliases::standard().rank(path)) {
-            (Value::Object(inner), _) => collect_keys(inner, path, &spelled, keys),
-            (Value::String(_) | Value::Number(_), Some(rank)) => keys.push((rank, spelled)),
-            _ => {}
-        }
-        path.truncate(outer);
+fn rejected(lines: &Lines, reject: Reject) -> u64 {
+    match reject {
+        Reject::Malformed => lines.malformed,
+        Reject::NoTime => lines.no_time,
+        Reject::BadTime => lines.bad_time,
     }
 }
 
-fn outcome(line: &[u8], decoded: &Decoded) -> String {
-    match decoded.lines {
-        Lines { counted: 1, .. } => request(decoded),
-        Lines { malformed: 1, .. } => format!("rejected: {}", Reject::Malformed.name()),
-        Lines { no_time: 1, .. } => format!("rejected: {}", Reject::NoTime.name()),
-        Lines { bad_time: 1, .. } => format!("rejected: {}", Reject::BadTime.name()),
-        _ if line.trim_ascii().is_empty() => format!("skipped: {}", Skip::Blank.name()),
-        Lines { tunnels: 1, .. } => format!("skipped: {}", Skip::Tunnel.name()),
-        _ => "skipped: reports no request (needs two of method, url or path, status, operation; no CONNECT)".to_owned(),
+fn outcome(decoded: &Decoded) -> String {
+    if decoded.lines.counted > 0 {
+        return request(decoded);
+    }
+    let reject = Reject::ALL.into_iter().find(|reject| rejected(&decoded.lines, *reject) > 0);
+    let skip = Skip::ALL.into_iter().find(|skip| decoded.skips[*skip as usize] > 0);
+    match (reject, skip) {
+        (Some(reject), _) => format!("rejected: {}", reject.name()),
+        (None, Some(Skip::NotARequest)) => {
+            format!("skipped: {} (needs two of method, url or path, status, operation)", Skip::NotARequest.name())
+        }
+        (None, Some(skip)) => format!("skipped: {}", skip.name()),
+        (None, None) => "nothing".to_owned(),
     }
 }
 
@@ -161,6 +209,9 @@ fn request(decoded: &Decoded) -> String {
     if decoded.rows.units[0] != 1 {
         let _ = write!(text, " units={}", decoded.rows.units[0]);
     }
+    if decoded.lines.counted > 1 {
+        let _ = write!(text, " and {} more requests in this line", decoded.lines.counted - 1);
+    }
     text
 }
 
@@ -175,10 +226,6 @@ fn excerpt(line: &[u8]) -> String {
         }
         Err(_) => shape(&line),
     }
-}
-
-fn printable(key: &str) -> String {
-    key.chars().filter(|c| !c.is_control()).take(EXCERPT_CHARS_MAX).collect()
 }
 
 /// Each run of letters is `a`, of digits `0`.
@@ -212,6 +259,9 @@ fn toml(format: Format, reading: &Reading) -> String {
             let _ = writeln!(toml, "{key} = {}", Value::from(&**label));
         }
     }
+    if reading.count_from != CountFrom::Auto && layers::has_layers(format.family) {
+        let _ = writeln!(toml, "count_from = \"{}\"", reading.count_from);
+    }
     let _ = writeln!(toml, "tz = \"{}\"", reading.zone.name());
     toml
 }
@@ -226,7 +276,7 @@ mod tests {
     }
 
     fn explained(head: &str) -> String {
-        let explanation = explain(head.as_bytes(), &auto(), "stem");
+        let explanation = explain(head.as_bytes(), None, &auto(), "stem");
         let fields: Vec<_> = explanation.fields.iter().map(|(field, key)| format!("{field} <- {key}")).collect();
         let examples: Vec<_> = explanation
             .examples
@@ -255,7 +305,7 @@ mod tests {
         let head = "Authorization: Bearer SECRET123\n{\"token\":\"SECRET\"}\n";
         assert!(!explained(head).contains("SECRET"));
         let pinned = Reading { format: Some(Format::COMBINED), ..auto() };
-        let explanation = explain(head.as_bytes(), &pinned, "stem");
+        let explanation = explain(head.as_bytes(), None, &pinned, "stem");
         assert_eq!(explanation.lines.malformed, 2);
         assert_eq!(explanation.examples[0].excerpt, "a: a a0");
     }
@@ -270,6 +320,6 @@ mod tests {
             service = "sync \"x\""
             tz = "UTC"
         "#]]
-        .assert_eq(&explain(b"{}\n", &reading, "stem").toml);
+        .assert_eq(&explain(b"{}\n", None, &reading, "stem").toml);
     }
 }

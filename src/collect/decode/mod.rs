@@ -41,6 +41,7 @@ mod cache;
 mod rows;
 mod detect;
 mod looks;
+mod places;
 mod layers;
 pub mod explain;
 

@@ -47,6 +47,11 @@ impl PlainLines {
         PlainLines { parser, recall: Recall::new() }
     }
 
+    /// For those who ask where things are.
+    pub fn parser(&self) -> &Parser {
+        &self.parser
+    }
+
     /// What becomes of one line, given without its line end.
     #[inline]
     pub fn line(&mut self, line: &[u8], context: &mut Context) -> Outcome {

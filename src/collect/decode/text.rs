@@ -152,7 +152,7 @@ fn reply(text: &[u8], space: usize) -> Option<Ended<'_>> {
     let end = memchr::memchr3(b' ', b'"', 0x1b, rest).unwrap_or(rest.len());
     let (url, ending) = rest.split_at(end);
     let answer = Answer::plain(status, ending).filter(|_| begins_full_url(url))?;
-    Some(Ended::Call(Call { start: space, method: b"", url: bare(url), server: None, answer }))
+    Some(Ended::Call(Call { start: space, method: b"", url: bare(url), of_client: false, server: None, answer }))
 }
 
 /// `Network Authentication Required`, and one more.
