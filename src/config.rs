@@ -11,7 +11,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use serde::Deserialize;
 
-use crate::collect::{Format, Reading, Source, Start};
+use crate::collect::{Format, Mapping, Reading, Source, Start};
 use crate::day;
 use crate::publish::deliver::{Kind, Notifier};
 use crate::quota::{Column, Match, Quota, Window};
@@ -162,6 +162,15 @@ struct RawSource {
     tz: Option<String>,
     start: Option<String>,
     stale_after: Option<String>,
+    pattern: Option<String>,
+    #[serde(default)]
+    fields: BTreeMap<String, String>,
+    #[serde(default)]
+    only_if: BTreeMap<String, Wanted>,
+    #[serde(default)]
+    operations: Vec<String>,
+    #[serde(default)]
+    keys: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -169,6 +178,25 @@ struct RawSource {
 enum OneOrMany {
     One(String),
     Many(Vec<String>),
+}
+
+/// `"/status" = 200` asks for what `"/status" = "200"` does.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a text, a whole number, true or false")]
+enum Wanted {
+    Text(String),
+    Whole(i64),
+    Truth(bool),
+}
+
+impl From<Wanted> for String {
+    fn from(wanted: Wanted) -> String {
+        match wanted {
+            Wanted::Text(text) => text,
+            Wanted::Whole(number) => number.to_string(),
+            Wanted::Truth(truth) => truth.to_string(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -287,13 +315,21 @@ fn settle_source(raw: RawSource) -> Result<(Source, Option<StaleAfter>), String>
         globset::Glob::new(path)
             .map_err(|error| within(format!("path {path:?} is not a pattern: {}", error.kind())))?;
     }
+    let format = format(raw.format.as_deref()).map_err(within)?;
+    let mapping = Mapping {
+        pattern: raw.pattern,
+        fields: raw.fields,
+        only_if: raw.only_if.into_iter().map(|(place, wanted)| (place, wanted.into())).collect(),
+        operations: raw.operations,
+        keys: raw.keys,
+    };
     let reading = Reading {
-        format: format(raw.format.as_deref()).map_err(within)?,
+        format,
         service: raw.service.map(Arc::from),
         key: raw.key.map(Arc::from),
         api: raw.api.map(Arc::from),
         zone: zone(raw.tz.as_deref()).map_err(within)?,
-        mapping: None,
+        mapping: mapping.checked(format).map_err(within)?,
     };
     let start = start(raw.start.as_deref()).map_err(within)?;
     let stale_after = raw.stale_after.as_deref().map(|text| stale_after(text).map_err(within)).transpose()?;

@@ -45,12 +45,28 @@ impl<'a> Fields<'a> {
 
     #[inline]
     pub fn push_ranked(&mut self, rank: Rank, value: &'a [u8]) {
-        let Some(place) = self.list.get_mut(self.len) else { return };
+        let Some(place) = self.list.get_mut(self.len) else { return self.push_condition(rank, value) };
         *place = (rank, value);
         self.len += 1;
         if rank.is_label() {
-            self.kind = self.kind.wrapping_mul(64).wrapping_add(rank.code());
+            self.mark(rank);
         }
+    }
+
+    /// What answers a condition finds a place where others do not: without it, the line would not count.
+    #[cold]
+    fn push_condition(&mut self, rank: Rank, value: &'a [u8]) {
+        let replaced = self.list.iter_mut().rev().find(|(other, _)| other.condition.is_none());
+        if let (Some(_), Some(place)) = (rank.condition, replaced) {
+            *place = (rank, value);
+            self.mark(rank);
+        }
+    }
+
+    /// An odd factor: each code changes all later bits, however many follow.
+    #[inline]
+    fn mark(&mut self, rank: Rank) {
+        self.kind = (self.kind.rotate_left(5) ^ rank.code()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 
     /// Put what was pushed in order of rank; for families whose lines have no order of their own.

@@ -27,8 +27,8 @@ pub struct JsonLines {
 
 impl JsonLines {
     /// Unless it `learns`, every line is read by the parser.
-    pub fn new(learns: bool) -> JsonLines {
-        JsonLines { recall: Recall::new(), shapes: Shapes::new(), values: Values::new(), path: String::new(), learns }
+    pub fn new(learns: bool, recall: Recall) -> JsonLines {
+        JsonLines { recall, shapes: Shapes::new(), values: Values::new(), path: String::new(), learns }
     }
 
     /// The line at the start of `rest`, and how many bytes it takes.
@@ -154,6 +154,13 @@ impl<'de> Walk<'_, 'de> {
             self.found.push(Found { rank, value: value() });
         }
     }
+
+    /// `true`, `false` and `null` say nothing but that a condition is met.
+    fn keep_word(self, word: &'static str) {
+        if let Some(rank) = self.rank.filter(|rank| rank.condition.is_some()) {
+            self.found.push(Found { rank: rank.only_condition(), value: FoundValue::Text(Cow::Borrowed(word)) });
+        }
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Walk<'_, 'de> {
@@ -220,11 +227,13 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
         Ok(())
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+    fn visit_bool<E>(self, truth: bool) -> Result<(), E> {
+        self.keep_word(if truth { "true" } else { "false" });
         Ok(())
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
+        self.keep_word("null");
         Ok(())
     }
 }

@@ -25,6 +25,8 @@ mod text;
 mod logfmt;
 mod regex;
 pub mod mapping;
+mod routes;
+mod key;
 mod field;
 mod value;
 mod time;
@@ -45,6 +47,8 @@ use label::Labels;
 use logfmt::Logfmt;
 use otlp::OtlpLines;
 use plain::{Parser, PlainLines};
+use recall::Recall;
+use routes::Routes;
 use rows::{account, first_line};
 use time::Clockwork;
 
@@ -93,17 +97,20 @@ impl Decoder {
 
     fn reading(reading: &Reading, default_service: &str, learns: bool) -> Decoder {
         let format = reading.format.unwrap_or(Format::JSON);
-        let aliases = Aliases::standard();
+        let mapping = reading.mapping.as_deref();
+        let aliases = mapping.map_or_else(Aliases::standard, Aliases::with);
+        let routes = Routes::new(mapping.map_or(&[], |mapping| &mapping.operations));
+        let recall = Recall::new(routes.clone());
         let context = Context {
-            labels: Labels::new(reading, default_service),
+            labels: Labels::new(reading, default_service, routes),
             clockwork: Clockwork::new(reading.zone),
             aliases: aliases.clone(),
             wrapping: 0,
         };
         let lines = match format.family {
-            Family::Json => Lines::Json(Box::new(JsonLines::new(learns))),
+            Family::Json => Lines::Json(Box::new(JsonLines::new(learns, recall))),
             Family::Otlp => Lines::Otlp(Box::new(OtlpLines::new())),
-            plain => Lines::Plain(Box::new(PlainLines::new(parser(plain, reading, aliases)))),
+            plain => Lines::Plain(Box::new(PlainLines::new(parser(plain, reading, aliases), recall))),
         };
         Decoder { envelopes: Envelopes::of(format), lines, context }
     }

@@ -131,7 +131,7 @@ fn skip_ignored(mut text: &str) -> &str {
 }
 
 /// A target without scheme, server, query and fragment.
-fn path_of(target: &str) -> &str {
+pub fn path_of(target: &str) -> &str {
     let start = after_scheme(target).unwrap_or(0);
     let end = memchr::memchr2(b'?', b'#', target.as_bytes()).unwrap_or(target.len()).max(start);
     let rest = &target[start..end];
@@ -266,7 +266,17 @@ fn push_printable(text: &str, label: &mut String) {
     if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
         return label.push_str(text);
     }
-    label.extend(text.chars().filter(|c| !c.is_control()));
+    label.extend(text.chars().filter(|c| is_printable(*c)));
+}
+
+/// Whether people see what they get: no control characters, nothing of no width, nothing that turns the direction of
+/// what follows or is of private meaning.
+pub fn is_printable(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e000}'..='\u{f8ff}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{10ffff}')
 }
 
 /// Cut a label to its bound, between characters.
