@@ -2,11 +2,12 @@
 //! fields behind.
 //! This file never lets a client's quotes or brackets move a field: a request ends at its first bare quote.
 
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 
 use super::field::{Field, Unit};
 use super::fields::{Fields, Verdict};
 use super::value::written_duration;
+use super::words::{are_digits, quoted_end, split_request, word};
 
 /// One line's fields, as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,17 +38,6 @@ pub fn read<'a>(line: &'a [u8], fields: &mut Fields<'a>) -> Verdict {
     Verdict::Read
 }
 
-/// `GET /path HTTP/1.1` into method and target. What is no request line at all (TLS sent to a plain port,
-/// a connection closed before it said anything) gives two empty texts.
-pub fn split_request(request: &[u8]) -> (&[u8], &[u8]) {
-    let Some(space) = memchr(b' ', request) else { return (b"", b"") };
-    let (method, rest) = (&request[..space], &request[space + 1..]);
-    match memchr::memrchr(b' ', rest) {
-        Some(last) if rest[last + 1..].starts_with(b"HTTP/") => (method, &rest[..last]),
-        _ => (method, rest),
-    }
-}
-
 /// The fields of a line; `None` where it is not of this family.
 #[inline]
 pub fn parse(line: &[u8]) -> Option<Entry<'_>> {
@@ -59,7 +49,7 @@ pub fn parse(line: &[u8]) -> Option<Entry<'_>> {
     let (status, rest) = word(rest);
     let (bytes, rest) = word(rest.strip_prefix(b" ")?);
     let status_ok = matches!(status, [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9'] | b"-");
-    let bytes_ok = bytes == b"-" || (!bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit));
+    let bytes_ok = bytes == b"-" || are_digits(bytes);
     (status_ok && bytes_ok).then_some(Entry { vhost: vhost(client)?, stamp, request, status, bytes, rest })
 }
 
@@ -74,31 +64,11 @@ fn vhost(client: &[u8]) -> Option<&[u8]> {
         _ => {
             let (first, _) = word(words);
             let port = first.iter().rposition(|byte| *byte == b':').map_or(&b""[..], |colon| &first[colon + 1..]);
-            let named = !port.is_empty() && port.iter().all(u8::is_ascii_digit);
+            let named = are_digits(port);
             let plain =
                 words.iter().filter(|byte| **byte == b' ').count() == 3 && first.iter().any(u8::is_ascii_alphabetic);
             Some(if named || plain { first } else { b"" })
         }
-    }
-}
-
-/// Up to the next space, and from it on.
-#[inline]
-fn word(text: &[u8]) -> (&[u8], &[u8]) {
-    let end = text.iter().position(|byte| *byte == b' ').unwrap_or(text.len());
-    text.split_at(end)
-}
-
-/// The place of the first quote that no backslash escapes.
-#[inline]
-fn quoted_end(text: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    loop {
-        at += memchr2(b'"', b'\\', text.get(at..)?)?;
-        if text[at] == b'"' {
-            return Some(at);
-        }
-        at += 2;
     }
 }
 

@@ -32,6 +32,8 @@ pub enum Field {
     Message,
     /// Why an attempt got no answer.
     Error,
+    /// The line itself says that an attempt ended, if not of which request.
+    Attempt,
     Service,
     /// A logger's name: the service where [`Field::Machine`] is there too (bunyan, pino), else a module.
     Name,
@@ -63,6 +65,7 @@ impl Field {
             Field::Operation | Field::Document | Field::DocumentHash => "operation",
             Field::Message => "message",
             Field::Error => "error",
+            Field::Attempt => "attempt",
             Field::Condition => "only_if",
             Field::Service | Field::Name => "service",
             Field::Machine => "host",

@@ -13,6 +13,8 @@ pub struct Fields<'a> {
     len: usize,
     /// Tells lines apart whose labels are equal and mean different things.
     kind: u64,
+    /// A duration that stands in no one place, in milliseconds.
+    duration_ms: Option<f64>,
     /// A value has escapes: it can be compared as it is, and is unescaped before it is read.
     pub escaped: bool,
 }
@@ -28,7 +30,13 @@ pub enum Verdict {
 
 impl<'a> Fields<'a> {
     pub fn new() -> Fields<'a> {
-        Fields { list: [(Rank::of(Field::Machine), b""); FIELDS_MAX], len: 0, kind: 0, escaped: false }
+        Fields {
+            list: [(Rank::of(Field::Machine), b""); FIELDS_MAX],
+            len: 0,
+            kind: 0,
+            duration_ms: None,
+            escaped: false,
+        }
     }
 
     /// Of a field that is said twice, the first usable value counts. What finds no place is left out.
@@ -41,6 +49,11 @@ impl<'a> Fields<'a> {
     #[inline]
     pub fn push_duration(&mut self, unit: Unit, value: &'a [u8]) {
         self.push_ranked(Rank::in_unit(Field::Duration, unit), value);
+    }
+
+    /// A duration that a family has reckoned from several.
+    pub fn push_duration_ms(&mut self, duration_ms: f64) {
+        self.duration_ms = Some(duration_ms);
     }
 
     #[inline]
@@ -84,7 +97,8 @@ impl<'a> Fields<'a> {
 
     /// As values, in order of preference.
     pub fn values(&self) -> impl Iterator<Item = (Rank, Scalar<'a>)> + Clone {
-        self.iter().map(|(rank, value)| (rank, Scalar::Text(value)))
+        let reckoned = self.duration_ms.map(|ms| (Rank::in_unit(Field::Duration, Unit::Millis), Scalar::Number(ms)));
+        self.iter().map(|(rank, value)| (rank, Scalar::Text(value))).chain(reckoned)
     }
 
     /// The labels alone, in the order in which they were pushed: what a cache knows them by.

@@ -114,6 +114,7 @@ struct Said<'a> {
     name: Option<&'a str>,
     machine: Option<&'a str>,
     key: Option<&'a str>,
+    attempt: bool,
     /// One bit for each of the source's conditions that is met.
     conditions: u64,
 }
@@ -142,6 +143,7 @@ impl<'a> Said<'a> {
                 Field::Name => said.name = said.name.or_else(|| value::text(value)),
                 Field::Machine => said.machine = said.machine.or_else(|| value::text(value)),
                 Field::Key => said.key = said.key.or_else(|| value::text(value)),
+                Field::Attempt => said.attempt |= value::text(value).is_some(),
                 Field::DocumentHash | Field::Message | Field::Error | Field::Condition => {}
                 Field::Time | Field::Duration | Field::Bytes | Field::Units => {}
             }
@@ -150,9 +152,11 @@ impl<'a> Said<'a> {
     }
 
     /// Why this is no request, if it is none. The rule: a line reports a request if it has two of method, target, status
-    /// and operation. A CONNECT is a tunnel: how many requests went through it, the line cannot say.
+    /// and operation, or one of them and the word that an attempt ended. A CONNECT is a tunnel: how many requests went
+    /// through it, the line cannot say.
     fn skip(&self) -> Option<Skip> {
-        let facts = [self.method.is_some(), self.url.is_some(), self.status.is_some(), self.operation.is_some()];
+        let facts =
+            [self.method.is_some(), self.url.is_some(), self.status.is_some(), self.operation.is_some(), self.attempt];
         if facts.into_iter().filter(|fact| *fact).count() < 2 {
             return Some(Skip::NotARequest);
         }

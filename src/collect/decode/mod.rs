@@ -24,6 +24,7 @@ mod envoy;
 mod text;
 mod logfmt;
 mod regex;
+mod words;
 pub mod mapping;
 mod routes;
 mod key;

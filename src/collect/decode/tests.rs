@@ -6,6 +6,8 @@ use std::fmt::Write;
 use chrono_tz::Tz;
 use proptest::prelude::*;
 
+use super::field::Field;
+use super::fields::{Fields, Verdict};
 use super::*;
 use crate::collect::request::{Lines, unpack};
 use crate::collect::tail::LINE_BYTES_MAX;
@@ -53,6 +55,28 @@ fn json(line: &str) -> String {
 
 fn combined(line: &str) -> String {
     one(&decode(&reading(Format::COMBINED), &format!("{line}\n")))
+}
+
+/// The same for a line of another format; families' own tests are tables of these.
+pub fn row(family: Family, line: &str) -> String {
+    one(&decode(&reading(Format::bare(family)), &format!("{line}\n")))
+}
+
+/// Whatever is left of a line that was cut, it says what the whole line says, or less.
+pub fn beginnings_agree(read: for<'a> fn(&'a [u8], &mut Fields<'a>) -> Verdict, line: &str) {
+    let said = |line: &str| -> Vec<(Field, Vec<u8>)> {
+        let mut fields = Fields::new();
+        match read(line.as_bytes(), &mut fields) {
+            Verdict::Read => fields.labels().map(|(field, value)| (field, value.to_vec())).collect(),
+            Verdict::Malformed => Vec::new(),
+        }
+    };
+    let whole = said(line);
+    assert!(whole.len() > 2, "{line}");
+    for (end, _) in line.char_indices() {
+        let part = said(&line[..end]);
+        assert!(part.iter().all(|said| said.1.is_empty() || whole.contains(said)), "{part:?} of {:?}", &line[..end]);
+    }
 }
 
 fn one(decoded: &Decoded) -> String {
