@@ -459,7 +459,9 @@ mod tests {
         );
         check(
             "[[source]]\npath = \"a\"\nformat = \"jsn\"\n",
-            expect![[r#"daycap.toml: source "a": format is "jsn"; the formats are auto, json, combined"#]],
+            expect![[
+                r#"daycap.toml: source "a": format is "jsn"; the formats are auto, json, otlp, logfmt, combined, haproxy, squid, alb, envoy, text, regex, each with envelopes in front if it has any (docker, cri, journald, syslog, compose), as "docker:json""#
+            ]],
         );
         check(
             "[[source]]\npath = \"a\"\nstale_after = \"soon\"\n",

@@ -453,9 +453,7 @@ impl Aliases {
 fn is_said(mapping: &Mapping, field: Field) -> bool {
     let documents = [Field::Document, Field::DocumentHash].contains(&field);
     let names = [Field::Name, Field::Machine].contains(&field);
-    mapping.says(field)
-        || (documents && mapping.says(Field::Operation))
-        || (names && mapping.says(Field::Service))
+    mapping.says(field) || (documents && mapping.says(Field::Operation)) || (names && mapping.says(Field::Service))
 }
 
 /// Longer paths say nothing daycap knows; bounds what a hostile line costs.

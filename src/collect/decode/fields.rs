@@ -87,6 +87,12 @@ impl<'a> Fields<'a> {
         self.list[..self.len].sort_by_key(|(rank, _)| *rank);
     }
 
+    /// The same, where of what is said twice the last one counts.
+    pub fn sort_last_first(&mut self) {
+        self.list[..self.len].reverse();
+        self.sort();
+    }
+
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

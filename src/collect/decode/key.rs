@@ -34,7 +34,7 @@ impl Keys {
     /// What to show for a key that a line says.
     pub fn label(&self, said: &str, label: &mut String) {
         label.clear();
-        let (key, is_secret) = without_scheme(said.trim());
+        let (key, is_secret) = without_scheme(said);
         if key.is_empty() {
             return;
         }
@@ -53,7 +53,7 @@ impl Keys {
 pub fn check(keys: &BTreeMap<String, String>) -> Result<(), String> {
     for (key, name) in keys {
         if !is_name(key) && !is_fingerprint(key) {
-            let print = fingerprint(without_scheme(key.trim()).0);
+            let print = fingerprint(without_scheme(key).0);
             return Err(format!(
                 "keys: what {name:?} stands for looks like a key itself, which does not belong in a configuration; \
                  write its fingerprint, {print:?}"
@@ -71,9 +71,10 @@ pub fn check(keys: &BTreeMap<String, String>) -> Result<(), String> {
 
 /// The key alone, and whether it came with a scheme, as secrets do.
 fn without_scheme(said: &str) -> (&str, bool) {
+    let said = said.trim_start();
     match said.split_once(' ') {
         Some((scheme, key)) if SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)) => (key.trim(), true),
-        _ => (said, false),
+        _ => (said.trim_end(), false),
     }
 }
 
@@ -86,7 +87,8 @@ fn fingerprint(key: &str) -> String {
 
 fn is_fingerprint(text: &str) -> bool {
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    text.strip_prefix(FINGERPRINT).is_some_and(|digits| digits.len() == FINGERPRINT_DIGITS && digits.bytes().all(is_digit))
+    text.strip_prefix(FINGERPRINT)
+        .is_some_and(|digits| digits.len() == FINGERPRINT_DIGITS && digits.bytes().all(is_digit))
 }
 
 /// A word or two, as people call things: `prod`, `mobile-app`, `batch_2026`.
@@ -96,7 +98,8 @@ fn is_name(text: &str) -> bool {
     let longest_run = text.split(|c: char| !c.is_ascii_alphanumeric()).map(str::len).max().unwrap_or_default();
     // Secret, public and restricted keys often say so first.
     let marked = ["sk", "pk", "rk"].iter().any(|mark| {
-        text.get(..2).is_some_and(|start| start.eq_ignore_ascii_case(mark)) && matches!(text.as_bytes().get(2), Some(b'-' | b'_'))
+        text.get(..2).is_some_and(|start| start.eq_ignore_ascii_case(mark))
+            && matches!(text.as_bytes().get(2), Some(b'-' | b'_'))
     });
     text.len() <= NAME_BYTES_MAX
         && text.starts_with(|c: char| c.is_ascii_alphabetic())

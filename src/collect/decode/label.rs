@@ -285,7 +285,8 @@ impl Labels {
             return api;
         }
         // A url without server leaves it to the host field.
-        let server = said.url.filter(|_| !self.api_is_mapped).and_then(operation::server).or(said.host).unwrap_or_default();
+        let server =
+            said.url.filter(|_| !self.api_is_mapped).and_then(operation::server).or(said.host).unwrap_or_default();
         self.last_api.get(server).unwrap_or_else(|| {
             operation::host(server, &mut self.scratch);
             self.last_api.set(server, self.apis.id(&self.scratch))

@@ -46,7 +46,8 @@ pub fn check(mapping: &Mapping) -> Result<(), String> {
     let facts = [Field::Method, Field::Url, Field::Status, Field::Operation].into_iter().filter(|field| says(*field));
     if facts.count() < 2 {
         return Err(within(
-            "no line it matches could be a request; name two groups of method, url or path, status, operation".to_owned(),
+            "no line it matches could be a request; name two groups of method, url or path, status, operation"
+                .to_owned(),
         ));
     }
     Ok(())

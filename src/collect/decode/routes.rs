@@ -43,7 +43,9 @@ fn refusal(template: &str) -> Option<String> {
         return Some("goes beyond the path; end it before ?, # and ;".to_owned());
     }
     let odd = |segment: &str| segment.contains(['{', '}']) && gap(segment).is_none();
-    path.split('/').any(odd).then(|| "has a gap that is not a whole segment; write it as \"/users/{name}/posts\"".to_owned())
+    path.split('/')
+        .any(odd)
+        .then(|| "has a gap that is not a whole segment; write it as \"/users/{name}/posts\"".to_owned())
 }
 
 /// The name in `{name}`.
@@ -130,7 +132,8 @@ mod tests {
 
     #[test]
     fn what_is_no_template_is_refused() {
-        for template in ["users/{name}", "/users/{name", "/users/{}/x", "/users/{a}b", "/a?b", "/a b", "/ä", "/{a}{b}"] {
+        for template in ["users/{name}", "/users/{name", "/users/{}/x", "/users/{a}b", "/a?b", "/a b", "/ä", "/{a}{b}"]
+        {
             assert!(check(&[template.to_owned()]).is_err(), "{template}");
         }
         assert!(check(&[format!("/{}", "x".repeat(LABEL_BYTES_MAX))]).is_err());
