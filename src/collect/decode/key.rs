@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 use sha2::{Digest, Sha256};
 
-use super::operation::{self, LABEL_BYTES_MAX};
+use super::id;
+use super::operation::LABEL_BYTES_MAX;
 
 /// How the value of an `Authorization` begins; what follows is a secret, however short.
 const SCHEMES: [&str; 6] = ["bearer", "basic", "token", "apikey", "api-key", "key"];
@@ -59,7 +60,7 @@ pub fn check(keys: &BTreeMap<String, String>) -> Result<(), String> {
                  write its fingerprint, {print:?}"
             ));
         }
-        let printable = name.chars().all(operation::is_printable);
+        let printable = name.chars().all(id::is_printable);
         if name.trim().is_empty() || name.len() > LABEL_BYTES_MAX || !printable {
             return Err(format!(
                 "keys: {key:?} is shown as {name:?}; a name is printable and has 1 to {LABEL_BYTES_MAX} bytes"

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use super::field::{self, Field, Unit};
 use super::key;
 use super::regex;
@@ -24,6 +26,25 @@ pub struct Mapping {
     pub operations: Vec<String>,
     /// A key's fingerprint, or what the log calls it, and the name that is shown.
     pub keys: BTreeMap<String, String>,
+}
+
+/// What a condition asks for, as written: `"/status" = 200` asks for what `"/status" = "200"` does.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a condition of only_if is a text, a whole number, true or false")]
+pub enum Wanted {
+    Text(String),
+    Whole(i64),
+    Truth(bool),
+}
+
+impl From<Wanted> for String {
+    fn from(wanted: Wanted) -> String {
+        match wanted {
+            Wanted::Text(text) => text,
+            Wanted::Whole(number) => number.to_string(),
+            Wanted::Truth(truth) => truth.to_string(),
+        }
+    }
 }
 
 /// Every name of a field. Among those that say the same, the first is preferred.
@@ -178,7 +199,9 @@ fn places_have_a_use(table: &str, name: &str, family: Option<Family>) -> Result<
         None => Err(format!("{table}: {name:?} needs format = \"json\" or \"logfmt\", lest it be guessed")),
         Some(family) => {
             let family = family.name();
-            Err(format!("{table}: {name:?} has no use with format = {family:?}, whose lines have no keys; remove it"))
+            Err(format!(
+                "{table}: {name:?} has no use with format = {family:?}, it names places in JSON and logfmt; remove it"
+            ))
         }
     }
 }

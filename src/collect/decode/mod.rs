@@ -33,6 +33,7 @@ mod value;
 mod time;
 mod label;
 mod operation;
+mod id;
 mod recall;
 mod cache;
 mod rows;
@@ -58,6 +59,8 @@ use super::{Chunk, Family, Format, Reading};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod safety;
 
 pub use detect::{Detection, detect};
 
