@@ -41,7 +41,7 @@ pub fn measures<'a>(values: impl Iterator<Item = (Rank, Scalar<'a>)>, clockwork:
     let (mut duration_ms, mut bytes, mut units) = (None, None, None);
     for (rank, value) in values {
         match rank.field {
-            Field::Time if minute.is_err() => minute = stamp(value, clockwork).unwrap_or(minute),
+            Field::Time if minute.is_err() => minute = stamp(value, rank.unit, clockwork).unwrap_or(minute),
             Field::Duration if duration_ms.is_none() => duration_ms = duration(value, rank.unit),
             Field::Bytes if bytes.is_none() => bytes = count(value).map(|bytes| bytes.min(BYTES_MAX)),
             Field::Units if units.is_none() => units = count(value).map(|units| units.min(UNITS_MAX)),
@@ -53,12 +53,13 @@ pub fn measures<'a>(values: impl Iterator<Item = (Rank, Scalar<'a>)>, clockwork:
 
 /// The minute of a stamp; `None` where the field is there but empty, which is no stamp.
 #[inline]
-fn stamp(value: Scalar<'_>, clockwork: &mut Clockwork) -> Option<Result<Minute, Reject>> {
+fn stamp(value: Scalar<'_>, unit: Unit, clockwork: &mut Clockwork) -> Option<Result<Minute, Reject>> {
     let minute = match value {
         Scalar::Text(b"" | b"-") => return None,
+        Scalar::Text(text) if unit != Unit::Guess => time::epoch_text_in(unit, text).or_else(|| clockwork.text(text)),
         Scalar::Text(text) => clockwork.text(text),
-        Scalar::Whole(count) => time::epoch_whole(count),
-        Scalar::Number(count) => time::epoch_number(count),
+        Scalar::Whole(count) => time::epoch_whole_in(unit, count),
+        Scalar::Number(count) => time::epoch_number_in(unit, count),
     };
     Some(minute.ok_or(Reject::BadTime))
 }
