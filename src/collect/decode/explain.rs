@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::Decoder;
 use super::detect::{Detection, detect, whole_lines};
 use super::field::{self, Aliases, Field, Rank};
+use super::operation;
 use crate::collect::request::{Decoded, Lines, Reject, Skip, unpack};
 use crate::collect::{Chunk, Format, Reading};
 
@@ -72,7 +73,7 @@ fn read_lines(head: &[u8], reading: &Reading, default_service: &str, explanation
     let mut fates_shown = Vec::new();
     for (number, line) in (1..).zip(whole_lines(head)) {
         let mut decoded = Decoded::default();
-        decoder.decode(line, &Chunk { start: 0, end: line.len() as u64 }, &mut decoded);
+        decoder.decode(line, &Chunk { start: 0, end: line.len() as u64, written: None }, &mut decoded);
         if line.is_empty() {
             // A decoder never sees an empty line without its LF.
             decoded.lines.skipped = 1;
@@ -177,8 +178,11 @@ fn excerpt(line: &[u8]) -> String {
     }
 }
 
+/// A key is seldom a secret; where it is one, it is not repeated.
 fn printable(key: &str) -> String {
-    key.chars().filter(|c| !c.is_control()).take(EXCERPT_CHARS_MAX).collect()
+    let mut shown = String::new();
+    operation::plain(key, &mut shown);
+    shown.chars().take(EXCERPT_CHARS_MAX).collect()
 }
 
 /// Each run of letters is `a`, of digits `0`.
@@ -219,7 +223,6 @@ fn toml(format: Format, reading: &Reading) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono_tz::Tz;
 
     fn auto() -> Reading {
         Reading::unsettled(chrono_tz::Tz::UTC)

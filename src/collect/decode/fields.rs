@@ -7,6 +7,10 @@ use super::value::Scalar;
 /// No line says more that daycap wants.
 const LABELS_MAX: usize = 12;
 const MEASURES_MAX: usize = 8;
+/// Spreads each label's code over a [`Fields::kind`], so that no two lists of labels have one.
+const MIXING: u64 = 0x9e37_79b9_7f4a_7c15;
+/// The bit of a kind with a duration.
+const TIMED: u64 = 1 << 63;
 const NOTHING: (Rank, &[u8]) = (Rank::of(Field::Machine), b"");
 
 /// What a line says. Filled anew for each line, on the stack.
@@ -20,6 +24,8 @@ pub struct Fields<'a> {
     has_url: bool,
     /// A duration that stands in no one place, in milliseconds.
     duration_ms: Option<f64>,
+    /// A duration is among the measures.
+    timed: bool,
     /// A value has escapes: it can be compared as it is, and is unescaped before it is read.
     pub escaped: bool,
 }
@@ -44,6 +50,7 @@ impl<'a> Fields<'a> {
             kind: 0,
             has_url: false,
             duration_ms: None,
+            timed: false,
             escaped: false,
         }
     }
@@ -67,26 +74,57 @@ impl<'a> Fields<'a> {
 
     #[inline]
     pub fn push_ranked(&mut self, rank: Rank, value: &'a [u8]) {
-        if rank.is_label()
-            && let Some(place) = self.labels.get_mut(self.labels_len)
-        {
-            *place = (rank, value);
-            self.labels_len += 1;
-            self.kind = self.kind.wrapping_mul(64).wrapping_add(rank.code());
-            self.has_url |= rank.field == Field::Url;
+        if rank.is_label() {
+            self.push_label(rank, value);
         }
         if !rank.field.is_label()
             && let Some(place) = self.measures.get_mut(self.measures_len)
         {
             *place = (rank, value);
             self.measures_len += 1;
+            if rank.field == Field::Duration && !self.timed {
+                self.timed = true;
+                self.kind ^= TIMED;
+            }
         }
+    }
+
+    #[inline]
+    fn push_label(&mut self, rank: Rank, value: &'a [u8]) {
+        let Some(place) = self.labels.get_mut(self.labels_len) else { return self.push_condition(rank, value) };
+        *place = (rank, value);
+        self.labels_len += 1;
+        self.mark(rank);
+    }
+
+    /// What answers a condition finds a place where others do not: without it, the line would not count.
+    #[cold]
+    fn push_condition(&mut self, rank: Rank, value: &'a [u8]) {
+        let replaced = self.labels.iter_mut().rev().find(|(other, _)| other.condition.is_none());
+        if let (Some(_), Some(place)) = (rank.condition, replaced) {
+            *place = (rank, value);
+            self.mark(rank);
+        }
+    }
+
+    /// An odd factor: each code changes all later bits, however many follow.
+    #[inline]
+    fn mark(&mut self, rank: Rank) {
+        self.kind = (self.kind ^ rank.code()).wrapping_mul(MIXING).rotate_left(23);
+        self.has_url |= rank.field == Field::Url;
     }
 
     /// Put what was pushed in order of rank; for families whose lines have no order of their own.
     pub fn sort(&mut self) {
         self.labels[..self.labels_len].sort_by_key(|(rank, _)| *rank);
         self.measures[..self.measures_len].sort_by_key(|(rank, _)| *rank);
+    }
+
+    /// The same, where of what is said twice the last one counts.
+    pub fn sort_last_first(&mut self) {
+        self.labels[..self.labels_len].reverse();
+        self.measures[..self.measures_len].reverse();
+        self.sort();
     }
 
     /// Nothing was pushed that may make a request.
@@ -98,6 +136,10 @@ impl<'a> Fields<'a> {
     #[inline]
     pub fn has_url(&self) -> bool {
         self.has_url
+    }
+
+    pub fn is_timed(&self) -> bool {
+        self.timed
     }
 
     /// In order of preference.

@@ -2,11 +2,16 @@
 //! once; a set and a duration bucket give the series by one look into a table.
 //! This file never sees a line: it is given values, in order of rank.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 
 use super::field::{Field, Rank};
+use super::key::Keys;
 use super::operation;
-use super::value::{self, Scalar};
+use super::routes::Routes;
+use super::said::{Origin, Said};
+use super::value::Scalar;
 use crate::collect::Reading;
 use crate::collect::request::{Bucket, NONE, OTHER, Series, SeriesTable, Skip, TableIdentity};
 
@@ -98,69 +103,6 @@ impl Memo {
     }
 }
 
-/// What a line says, before it is known whether it reports a request.
-#[derive(Default)]
-struct Said<'a> {
-    method: Option<&'a str>,
-    url: Option<&'a str>,
-    host: Option<&'a str>,
-    status: Option<u16>,
-    operation: Option<&'a str>,
-    service: Option<&'a str>,
-    name: Option<&'a str>,
-    machine: Option<&'a str>,
-    key: Option<&'a str>,
-    attempt: bool,
-    /// One bit for each of the source's conditions that is met.
-    conditions: u64,
-}
-
-impl<'a> Said<'a> {
-    /// Of each field, the first usable value counts.
-    fn of(values: impl Iterator<Item = (Rank, Scalar<'a>)>, conditions: &[Box<str>]) -> Said<'a> {
-        let mut said = Said::default();
-        for (rank, value) in values {
-            if let Some(condition) = rank.condition
-                && conditions.get(usize::from(condition)).is_some_and(|expected| value::is(value, expected))
-            {
-                said.conditions |= 1 << condition;
-            }
-            match rank.field {
-                Field::Method => said.method = said.method.or_else(|| value::method(value)),
-                Field::Status => said.status = said.status.or_else(|| value::status(value)),
-                Field::Url => said.url = said.url.or_else(|| value::text(value)),
-                Field::Host => said.host = said.host.or_else(|| value::text(value)),
-                Field::Operation => said.operation = said.operation.or_else(|| value::text(value)),
-                // Ranked behind every operation field.
-                Field::Document => {
-                    said.operation = said.operation.or_else(|| value::text(value).and_then(operation::document_name));
-                }
-                Field::Service => said.service = said.service.or_else(|| value::text(value)),
-                Field::Name => said.name = said.name.or_else(|| value::text(value)),
-                Field::Machine => said.machine = said.machine.or_else(|| value::text(value)),
-                Field::Key => said.key = said.key.or_else(|| value::text(value)),
-                Field::Attempt => said.attempt |= value::text(value).is_some(),
-                Field::DocumentHash | Field::Message | Field::Error | Field::Condition => {}
-                Field::Time | Field::Duration | Field::Bytes | Field::Units => {}
-            }
-        }
-        said
-    }
-
-    /// Why this is no request, if it is none. The rule: a line reports a request if it has two of method, target, status
-    /// and operation, or one of them and the word that an attempt ended. A CONNECT is a tunnel: how many requests went
-    /// through it, the line cannot say.
-    fn skip(&self) -> Option<Skip> {
-        let facts =
-            [self.method.is_some(), self.url.is_some(), self.status.is_some(), self.operation.is_some(), self.attempt];
-        if facts.into_iter().filter(|fact| *fact).count() < 2 {
-            return Some(Skip::NotARequest);
-        }
-        let tunnel = self.method.is_some_and(|method| method.eq_ignore_ascii_case("CONNECT"));
-        tunnel.then_some(Skip::Tunnel)
-    }
-}
-
 /// All labels a worker has met with one reading.
 pub struct Labels {
     services: Names,
@@ -175,6 +117,11 @@ pub struct Labels {
     default_service: u32,
     /// What the source's conditions ask for, in their order; at most 64.
     conditions: Vec<Box<str>>,
+    /// How the source wants its keys called, and its paths.
+    shown_keys: Keys,
+    routes: Arc<Routes>,
+    /// The source says where its servers' names are; a url's is not asked then.
+    api_is_mapped: bool,
     sets: HashMap<Set, u32>,
     list: Vec<Set>,
     /// The series of set × bucket, in the table of `identity`.
@@ -189,19 +136,18 @@ pub struct Labels {
 }
 
 impl Labels {
-    pub fn new(reading: &Reading, default_service: &str) -> Labels {
+    pub fn new(reading: &Reading, default_service: &str, routes: Arc<Routes>) -> Labels {
+        let mapping = reading.mapping.clone().unwrap_or_default();
         let (mut services, mut keys, mut apis) = (Names::new(NAMES_MAX), Names::new(NAMES_MAX), Names::new(NAMES_MAX));
         Labels {
             service: reading.service.as_deref().map(|service| services.id(service)),
             key: reading.key.as_deref().map(|key| keys.id(key)),
             api: reading.api.as_deref().map(|api| apis.id(api)),
             default_service: services.id(default_service),
-            conditions: reading
-                .mapping
-                .iter()
-                .flat_map(|mapping| mapping.only_if.values())
-                .map(|text| text.as_str().into())
-                .collect(),
+            conditions: mapping.only_if.values().map(|text| text.as_str().into()).collect(),
+            shown_keys: Keys::new(&mapping.keys),
+            routes,
+            api_is_mapped: mapping.says(Field::Host),
             services,
             keys,
             apis,
@@ -219,13 +165,17 @@ impl Labels {
         }
     }
 
-    /// The label set of a line with these values, or why it reports no request.
-    pub fn resolve<'a>(&mut self, values: impl Iterator<Item = (Rank, Scalar<'a>)>) -> Result<LabelSet, Skip> {
-        let said = Said::of(values, &self.conditions);
+    /// The label set of a line with these values, in order of rank, or why it reports no request.
+    pub fn resolve<'a>(
+        &mut self,
+        origin: Origin,
+        values: impl Iterator<Item = (Rank, Scalar<'a>)>,
+    ) -> Result<LabelSet, Skip> {
+        let said = Said::of(origin, values, &self.conditions);
         if said.conditions.count_ones() as usize != self.conditions.len() {
             return Err(Skip::Excluded);
         }
-        if let Some(skip) = said.skip() {
+        if let Some(skip) = said.skip(origin) {
             return Err(skip);
         }
         let set = Set {
@@ -246,7 +196,8 @@ impl Labels {
             operation::plain(service, &mut self.scratch);
             self.last_default.set(service, self.services.id(&self.scratch))
         });
-        u64::from(self.default_service)
+        // Spread over all bits: the numbers of kinds of lines, which it is mixed with, are small.
+        u64::from(self.default_service).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
     fn service(&mut self, said: &Said<'_>) -> u32 {
@@ -266,8 +217,7 @@ impl Labels {
             (Some(key), _) => key,
             (None, None) => NONE_ID,
             (None, Some(key)) => {
-                // Cuts out what looks like the key itself.
-                operation::name(key, &mut self.scratch);
+                self.shown_keys.label(key, &mut self.scratch);
                 self.keys.id(&self.scratch)
             }
         }
@@ -277,8 +227,10 @@ impl Labels {
         if let Some(api) = self.api {
             return api;
         }
-        // A url without server leaves it to the host field.
-        let server = operation::server(said.url.unwrap_or_default()).or(said.host).unwrap_or_default();
+        // A url without server leaves it to the host field, which may be the url that others are relative to.
+        let host = said.host.map(|host| operation::server(host).unwrap_or(host));
+        let of_url = said.url.filter(|_| !self.api_is_mapped).and_then(operation::server);
+        let server = of_url.or(host).unwrap_or_default();
         self.last_api.get(server).unwrap_or_else(|| {
             operation::host(server, &mut self.scratch);
             self.last_api.set(server, self.apis.id(&self.scratch))
@@ -295,10 +247,12 @@ impl Labels {
     }
 
     fn operation(&mut self, said: &Said<'_>) -> u32 {
-        match (said.operation, said.url) {
-            (Some(name), _) => operation::name(name, &mut self.scratch),
-            (None, Some(url)) => operation::path(url, &mut self.scratch),
-            (None, None) => self.scratch.clear(),
+        match (&said.operation, &said.hash, said.route.or(said.url)) {
+            (Some(name), ..) if self.routes.named(name).is_some() => self.routes.label(name, &mut self.scratch),
+            (Some(name), ..) => operation::name(name, &mut self.scratch),
+            (None, Some(hash), _) => operation::persisted(hash, &mut self.scratch),
+            (None, None, Some(url)) => self.routes.label(url, &mut self.scratch),
+            (None, None, None) => self.scratch.clear(),
         }
         self.operations.id(&self.scratch)
     }

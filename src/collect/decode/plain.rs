@@ -2,9 +2,11 @@
 //! into an outcome. This file never knows a format.
 
 use super::Context;
+use super::dialect::Dialect;
 use super::fields::{Fields, Verdict};
 use super::recall::Recall;
 use super::rows::{Outcome, beside_nuls};
+use super::said::Origin;
 use super::value::{self, Scalar};
 use super::{alb, combined, envoy, haproxy, logfmt, regex, squid, text};
 use crate::collect::request::{Reject, Skip};
@@ -26,7 +28,7 @@ impl Parser {
     pub const TEXT: Parser = Parser::ByHand(text::read);
 
     #[inline]
-    pub fn read<'a>(&self, line: &'a [u8], fields: &mut Fields<'a>) -> Verdict {
+    pub fn read<'a>(&mut self, line: &'a [u8], fields: &mut Fields<'a>) -> Verdict {
         match self {
             Parser::ByHand(read) => read(line, fields),
             Parser::Logfmt(logfmt) => logfmt.read(line, fields),
@@ -41,8 +43,8 @@ pub struct PlainLines {
 }
 
 impl PlainLines {
-    pub fn new(parser: Parser) -> PlainLines {
-        PlainLines { parser, recall: Recall::new() }
+    pub fn new(parser: Parser, recall: Recall) -> PlainLines {
+        PlainLines { parser, recall }
     }
 
     /// What becomes of one line, given without its line end.
@@ -51,6 +53,8 @@ impl PlainLines {
         let mut fields = Fields::new();
         let outcome = match self.parser.read(line, &mut fields) {
             Verdict::Malformed => Outcome::Reject(Reject::Malformed),
+            // What says nothing cannot meet a condition, and is no request without one.
+            Verdict::Read if fields.is_empty() => Outcome::Skip(Skip::NotARequest),
             Verdict::Read => self.outcome(&fields, context),
         };
         match outcome {
@@ -75,15 +79,16 @@ impl PlainLines {
         // What has escapes is only ever compared as it is.
         let reducible = fields.has_url() && !fields.escaped;
         let kind = fields.kind() ^ context.wrapping;
+        let origin = Origin { dialect: Dialect::none(), timed: fields.is_timed() };
         let bytes = fields.labels().map(|(rank, value)| (rank.field, value));
         let meaning = self.recall.meaning(kind, reducible, bytes, || {
             let is_text = |(_, value): (_, &[u8])| std::str::from_utf8(value).is_ok();
             if !fields.escaped && fields.labels().all(is_text) {
-                return Some(labels.resolve(fields.labels().map(|(rank, value)| (rank, Scalar::Text(value)))));
+                return Some(labels.resolve(origin, fields.labels().map(|(rank, value)| (rank, Scalar::Text(value)))));
             }
             let text = |(rank, value): (_, &[u8])| (rank, value::unescaped(value, fields.escaped));
             let read: Vec<_> = fields.labels().map(text).collect();
-            Some(labels.resolve(read.iter().map(|(rank, text)| (*rank, Scalar::Text(text.as_bytes())))))
+            Some(labels.resolve(origin, read.iter().map(|(rank, text)| (*rank, Scalar::Text(text.as_bytes())))))
         });
         match meaning {
             None => Outcome::Reject(Reject::Malformed),

@@ -1,9 +1,12 @@
 //! Whole lines through a Decoder: dialects as they are found in the field, and the properties that hold for
 //! any bytes.
 
+mod counts;
+mod dialects;
+mod otlp;
+
 use std::fmt::Write;
 
-use chrono_tz::Tz;
 use proptest::prelude::*;
 
 use super::field::Field;
@@ -17,14 +20,14 @@ fn reading(format: Format) -> Reading {
 }
 
 fn chunk(bytes: &[u8]) -> Chunk {
-    Chunk { start: 1000, end: 1000 + bytes.len() as u64 }
+    Chunk { start: 1000, end: 1000 + bytes.len() as u64, written: None }
 }
 
 fn from_zero(bytes: &[u8]) -> Chunk {
-    Chunk { start: 0, end: bytes.len() as u64 }
+    Chunk { start: 0, end: bytes.len() as u64, written: None }
 }
 
-fn decode(reading: &Reading, text: &str) -> Decoded {
+pub fn decode(reading: &Reading, text: &str) -> Decoded {
     let mut decoded = Decoded::default();
     Decoder::new(reading, "stem".into()).decode(text.as_bytes(), &chunk(text.as_bytes()), &mut decoded);
     decoded
@@ -79,7 +82,7 @@ pub fn beginnings_agree(read: for<'a> fn(&'a [u8], &mut Fields<'a>) -> Verdict, 
     }
 }
 
-fn one(decoded: &Decoded) -> String {
+pub fn one(decoded: &Decoded) -> String {
     match decoded.lines {
         Lines { counted: 1, skipped: 0, malformed: 0, no_time: 0, bad_time: 0, .. } => rows(decoded).remove(0),
         Lines { counted: 0, skipped: 1, malformed: 0, no_time: 0, bad_time: 0, .. } => "skipped".to_owned(),
@@ -369,6 +372,13 @@ fn wild_text() -> impl Strategy<Value = String> {
         1 => Just("https://api.example.com/jobs/42?token=x".to_owned()),
         1 => Just("2026-11-22T21:53:21.263Z".to_owned()),
         1 => Just("GET".to_owned()),
+        1 => prop::sample::select(vec![
+            "HTTP Request: GET https://api.example.com/a/7 \"HTTP/1.1 200 OK\"",
+            "request started",
+            "GET https://api.example.com/a 200",
+            "{\"operationName\":\"Jobs\"}",
+            "POST /graphql HTTP/1.1",
+        ]).prop_map(str::to_owned),
     ]
 }
 
@@ -377,6 +387,7 @@ fn key() -> impl Strategy<Value = String> {
         8 => prop::sample::select(vec![
             "time", "timestamp", "ts", "method", "url", "path", "host", "status", "status_code", "duration_ms", "duration",
             "bytes", "operation", "query", "service", "name", "hostname", "key_name", "units", "req", "res", "fields", "msg",
+            "level", "event", "message", "error", "span", "time.busy", "body", "request", "route", "documentId", "text", "size",
         ]).prop_map(str::to_owned),
         1 => "[a-z\u{e4}\"]{0,6}",
     ]
@@ -532,8 +543,8 @@ proptest! {
         let mut decoder = Decoder::new(&reading(Format::JSON), "stem".into());
         let mut parts = Decoded::default();
         let (first, second) = text.split_at(cut);
-        decoder.decode(first.as_bytes(), &Chunk { start: 1000, end: 1000 + cut as u64 }, &mut parts);
-        decoder.decode(second.as_bytes(), &Chunk { start: 1000 + cut as u64, end: 1000 + text.len() as u64 }, &mut parts);
+        decoder.decode(first.as_bytes(), &Chunk { start: 1000, end: 1000 + cut as u64, written: None }, &mut parts);
+        decoder.decode(second.as_bytes(), &Chunk { start: 1000 + cut as u64, end: 1000 + text.len() as u64, written: None }, &mut parts);
         prop_assert_eq!(rows(&parts), rows(&whole));
         prop_assert_eq!(parts.rows.start, whole.rows.start);
     }

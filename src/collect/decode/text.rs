@@ -3,7 +3,7 @@
 //! This file never counts what announces an attempt or tells of connections: such a line says nothing.
 
 mod answer;
-mod stamp;
+pub mod stamp;
 
 use std::sync::LazyLock;
 
@@ -201,7 +201,7 @@ fn unnamed(text: &[u8]) -> Option<Ended<'_>> {
 }
 
 /// Terminals' colours (`ESC [ 32 m`) that end `text`, taken off.
-fn without_colour(mut text: &[u8]) -> &[u8] {
+pub fn without_colour(mut text: &[u8]) -> &[u8] {
     while let Some(before) = text.strip_suffix(b"m") {
         let digits = before.iter().rev().take_while(|byte| byte.is_ascii_digit() || **byte == b';').count();
         let Some(bare) = before[..before.len() - digits].strip_suffix(b"\x1b[") else { break };
@@ -212,7 +212,7 @@ fn without_colour(mut text: &[u8]) -> &[u8] {
 
 /// The same where they begin it.
 #[inline]
-fn past_colour(mut text: &[u8]) -> &[u8] {
+pub fn past_colour(mut text: &[u8]) -> &[u8] {
     while let Some(colour) = text.strip_prefix(b"\x1b[") {
         let digits = colour.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b';').count();
         let Some(rest) = colour[digits..].strip_prefix(b"m") else { break };

@@ -20,6 +20,7 @@ pub enum Scalar<'a> {
 pub struct Measures {
     pub minute: Result<Minute, Reject>,
     pub duration_ms: Option<f64>,
+    /// At most [`BYTES_MAX`].
     pub bytes: u64,
     /// At most [`UNITS_MAX`].
     pub units: u64,
@@ -30,6 +31,9 @@ pub struct Measures {
 /// that nonsense overdraws is seen, where a lost line is not.
 pub const UNITS_MAX: u64 = 1 << 40;
 
+/// A response of more bytes (a TiB) counts as one of these, for the same reasons.
+pub const BYTES_MAX: u64 = 1 << 40;
+
 /// Read the measures among `values`, which come in order of rank: of each field, the first usable counts.
 #[inline]
 pub fn measures<'a>(values: impl Iterator<Item = (Rank, Scalar<'a>)>, clockwork: &mut Clockwork) -> Measures {
@@ -37,9 +41,9 @@ pub fn measures<'a>(values: impl Iterator<Item = (Rank, Scalar<'a>)>, clockwork:
     let (mut duration_ms, mut bytes, mut units) = (None, None, None);
     for (rank, value) in values {
         match rank.field {
-            Field::Time if minute.is_err() => minute = stamp(value, clockwork).unwrap_or(minute),
+            Field::Time if minute.is_err() => minute = stamp(value, rank.unit, clockwork).unwrap_or(minute),
             Field::Duration if duration_ms.is_none() => duration_ms = duration(value, rank.unit),
-            Field::Bytes if bytes.is_none() => bytes = count(value),
+            Field::Bytes if bytes.is_none() => bytes = count(value).map(|bytes| bytes.min(BYTES_MAX)),
             Field::Units if units.is_none() => units = count(value).map(|units| units.min(UNITS_MAX)),
             _ => {}
         }
@@ -49,12 +53,13 @@ pub fn measures<'a>(values: impl Iterator<Item = (Rank, Scalar<'a>)>, clockwork:
 
 /// The minute of a stamp; `None` where the field is there but empty, which is no stamp.
 #[inline]
-fn stamp(value: Scalar<'_>, clockwork: &mut Clockwork) -> Option<Result<Minute, Reject>> {
+fn stamp(value: Scalar<'_>, unit: Unit, clockwork: &mut Clockwork) -> Option<Result<Minute, Reject>> {
     let minute = match value {
         Scalar::Text(b"" | b"-") => return None,
+        Scalar::Text(text) if unit != Unit::Guess => time::epoch_text_in(unit, text).or_else(|| clockwork.text(text)),
         Scalar::Text(text) => clockwork.text(text),
-        Scalar::Whole(count) => time::epoch_whole(count),
-        Scalar::Number(count) => time::epoch_number(count),
+        Scalar::Whole(count) => time::epoch_whole_in(unit, count),
+        Scalar::Number(count) => time::epoch_number_in(unit, count),
     };
     Some(minute.ok_or(Reject::BadTime))
 }
@@ -148,7 +153,7 @@ fn duration(value: Scalar<'_>, unit: Unit) -> Option<f64> {
         },
         // Rounding a count beyond 2^53 is a rounding of nanoseconds in a hundred days.
         Scalar::Whole(count) => count as f64 * millis_per(unit, count >= GUESSED_NANOS_MIN),
-        Scalar::Number(number) if unit == Unit::Guess => number * 1e3,
+        Scalar::Number(number) if matches!(unit, Unit::Go | Unit::Guess) => number * 1e3,
         Scalar::Number(number) => number * millis_per(unit, false),
     };
     (duration_ms >= 0.0 && duration_ms.is_finite()).then_some(duration_ms)
@@ -180,7 +185,7 @@ fn millis_per(unit: Unit, large: bool) -> f64 {
         Unit::Seconds => 1e3,
         Unit::Millis => 1.0,
         Unit::Micros => 1e-3,
-        Unit::Nanos => 1e-6,
+        Unit::Nanos | Unit::Go => 1e-6,
         Unit::Guess => {
             if large {
                 1e-6
@@ -210,7 +215,7 @@ pub fn written_duration(text: &str, unit: Unit) -> Option<f64> {
 
 fn named_unit(name: &str, digits: &str, unit: Unit) -> Option<f64> {
     match name {
-        "" if unit == Unit::Guess && digits.contains('.') => Some(1e3),
+        "" if matches!(unit, Unit::Go | Unit::Guess) && digits.contains('.') => Some(1e3),
         "" => Some(millis_per(unit, digits.len() > 6)),
         "ns" => Some(1e-6),
         "us" | "µs" | "μs" => Some(1e-3),
