@@ -70,7 +70,6 @@ mod tests {
     use std::io::Write;
 
     use chrono::DateTime;
-    use chrono_tz::Tz;
 
     use super::super::tail::CHUNK_BYTES;
     use super::super::{Format, Reading, Source, Start};

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::detect::{self, Detection, detect};
 use super::places::{self, Places, printable};
 use super::rows::first_line;
-use super::{Decoder, layers};
+use super::{Decoder, closed_end, layers};
 use crate::collect::request::{Decoded, Lines, Reject, Skip, unpack};
 use crate::collect::{Chunk, CountFrom, Envelope, Format, Reading};
 use crate::day::Minute;
@@ -59,7 +59,7 @@ pub struct Example {
 }
 
 /// The first lines are shown whatever becomes of them, then the first of each other fate.
-const EXAMPLES: usize = 10;
+const EXAMPLES: u64 = 10;
 /// Keys or characters of an excerpt.
 const EXCERPT_KEYS_MAX: usize = 12;
 const EXCERPT_CHARS_MAX: usize = 60;
@@ -104,18 +104,18 @@ impl Told<'_> {
     fn read(&mut self, head: &[u8]) {
         let envelopes: Vec<Envelope> = self.format.envelopes().collect();
         let mut rest = head;
-        for number in 1.. {
-            if rest.is_empty() {
-                break;
-            }
-            let (line, taken) = first_line(rest);
+        let mut number = 0;
+        while !rest.is_empty() {
+            let (line, taken) = record(rest, self.format);
+            let first = number + 1;
+            number += memchr::memchr_iter(b'\n', &rest[..taken]).count() as u64;
             let mut decoded = Decoded::default();
             let chunk = Chunk { start: 0, end: taken as u64, written: self.written };
             self.decoder.decode(&rest[..taken], &chunk, &mut decoded);
             rest = &rest[taken..];
             self.explanation.lines.add(&decoded.lines);
-            let has_new_reason = self.note_reasons(&decoded, number);
-            let is_shown = number <= EXAMPLES as u64 || has_new_reason;
+            let has_new_reason = self.note_reasons(&decoded, first);
+            let is_shown = first <= EXAMPLES || has_new_reason;
             let is_first_request = decoded.lines.counted > 0 && self.explanation.fields.is_empty();
             if !is_shown && !is_first_request {
                 continue;
@@ -125,7 +125,7 @@ impl Told<'_> {
                 self.note_places(&inner);
             }
             if is_shown {
-                let example = Example { number, excerpt: excerpt(&inner), outcome: outcome(&decoded) };
+                let example = Example { number: first, excerpt: excerpt(&inner), outcome: outcome(&decoded) };
                 self.explanation.examples.push(example);
             }
         }
@@ -150,7 +150,7 @@ impl Told<'_> {
     }
 
     fn note_places(&mut self, inner: &[u8]) {
-        let Decoder { lines, context, .. } = &self.decoder;
+        let Decoder { lines, context, .. } = &mut self.decoder;
         let Places { dialect, fields } = places::of(inner, self.format.family, lines, &context.aliases);
         self.explanation.dialect = dialect;
         self.explanation.fields = fields;
@@ -159,6 +159,17 @@ impl Told<'_> {
             self.explanation.fields.insert(0, ("time", "the envelope's".to_owned()));
         }
     }
+}
+
+/// Lines that are pieces of one are read together.
+const PIECES_MAX: usize = 100;
+
+/// The first line, and how many bytes it takes with all its pieces.
+fn record(rest: &[u8], format: Format) -> (&[u8], usize) {
+    let (line, first) = first_line(rest);
+    let ends = memchr::memchr_iter(b'\n', rest).map(|end| end + 1).take(PIECES_MAX);
+    let whole = ends.into_iter().find(|end| closed_end(&rest[..*end], format) == *end);
+    (line, whole.unwrap_or(first))
 }
 
 fn rejected(lines: &Lines, reject: Reject) -> u64 {
@@ -269,7 +280,6 @@ fn toml(format: Format, reading: &Reading) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono_tz::Tz;
 
     fn auto() -> Reading {
         Reading::unsettled(chrono_tz::Tz::UTC)

@@ -19,7 +19,7 @@ pub struct Places {
 }
 
 /// The places in a line without its envelopes.
-pub fn of(line: &[u8], family: Family, lines: &Lines, aliases: &Aliases) -> Places {
+pub fn of(line: &[u8], family: Family, lines: &mut Lines, aliases: &Aliases) -> Places {
     match lines {
         Lines::Json(_) => in_object(line, aliases),
         Lines::Otlp(_) => in_export(),
@@ -100,7 +100,7 @@ fn is_call(message: &Value) -> bool {
 }
 
 /// A line of text: words are counted from 1, keys are named where there are any.
-fn in_text(line: &[u8], family: Family, parser: &Parser) -> Vec<(&'static str, String)> {
+fn in_text(line: &[u8], family: Family, parser: &mut Parser) -> Vec<(&'static str, String)> {
     let mut fields = Fields::new();
     if parser.read(line, &mut fields) == Verdict::Malformed {
         return Vec::new();
