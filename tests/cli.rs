@@ -71,8 +71,9 @@ fn logs_that_cannot_be_read_are_named() {
     check(
         &["report", "LICENSE-MIT"],
         expect![[r#"
-            exit 1
-            daycap: LICENSE-MIT: the log looks like plain text: of the first 17 lines, 0 are JSON objects and 0 are combined access log lines; daycap reads JSON lines ("json") and the access logs of nginx and Apache ("combined"); `daycap explain LICENSE-MIT` shows how its lines are read
+            exit 0
+            no requests
+            daycap: LICENSE-MIT: none of its 21 lines reports a request; `daycap explain LICENSE-MIT` shows how they are read
         "#]],
     );
 }

@@ -5,8 +5,11 @@
 use std::collections::BTreeMap;
 
 use super::envelope::peel;
+use super::field::Aliases;
+use super::logfmt::Logfmt;
 use super::rows::first_line;
 use super::{Decoder, layers, looks};
+
 use crate::collect::request::{Decoded, Lines, NONE, Series, unpack};
 use crate::collect::{Chunk, CountFrom, ENVELOPES_MAX, Envelope, Family, Format, Mapping, Reading};
 use crate::day::Minute;
@@ -136,6 +139,9 @@ struct Panel {
     judges: Vec<Judge>,
     /// Lines that any of them reads as a request.
     candidates: usize,
+    /// Those of them that have pairs as logfmt writes them.
+    paired: usize,
+    pairs: Logfmt,
 }
 
 struct Judge {
@@ -171,19 +177,18 @@ impl Panel {
             envelopes.iter().rev().try_fold(Format::bare(family), |format: Format, envelope| format.within(*envelope))
         };
         let judges = families.into_iter().filter_map(wrapped).map(|format| Judge::new(format, reading)).collect();
-        Panel { envelopes, judges, candidates: 0 }
+        Panel { envelopes, judges, candidates: 0, paired: 0, pairs: Logfmt::new(Aliases::standard()) }
     }
 
     fn hear(&mut self, line: &[u8]) {
-        let is_object = match self.judges.as_slice() {
-            [_] => None,
-            _ => inner(&self.envelopes, line).map(|inner| is_object(&inner)),
-        };
+        let bare = if self.judges.len() > 1 { inner(&self.envelopes, line) } else { None };
+        let is_object = bare.as_ref().map(|bare| is_object(bare));
         let mut any = false;
         for judge in &mut self.judges {
             any |= judge.hear(line, is_object);
         }
         self.candidates += usize::from(any);
+        self.paired += usize::from(any && bare.is_some_and(|bare| self.pairs.is_logfmt(&bare)));
         for judge in self.judges.iter_mut().filter(|_| !any) {
             judge.heard.pop();
         }
@@ -200,6 +205,9 @@ impl Panel {
         // One that cannot say when is no match for one that can.
         let timed = fitting.iter().map(|judge| judge.timed).max().unwrap_or(0);
         fitting.retain(|judge| most(judge.timed, timed));
+        // logfmt's decoder reads messages as well: it is logfmt only if some line has pairs.
+        let is_text = self.paired == 0 && fitting.iter().any(|judge| judge.format.family == Family::Text);
+        fitting.retain(|judge| !(is_text && judge.format.family == Family::Logfmt));
         let Some((first, others)) = fitting.split_first() else { return self.divided() };
         match others.iter().find(|other| first.contradicts(other)) {
             Some(other) => Detection::Ambiguous(format!(

@@ -116,7 +116,8 @@ impl Told<'_> {
             self.explanation.lines.add(&decoded.lines);
             let has_new_reason = self.note_reasons(&decoded, first);
             let is_shown = first <= EXAMPLES || has_new_reason;
-            let is_first_request = decoded.lines.counted > 0 && self.explanation.fields.is_empty();
+            let is_whole = decoded.skips[Skip::Part as usize] == 0;
+            let is_first_request = decoded.lines.counted > 0 && is_whole && self.explanation.fields.is_empty();
             if !is_shown && !is_first_request {
                 continue;
             }
@@ -215,7 +216,8 @@ fn request(decoded: &Decoded) -> String {
         None => write!(text, " status=(none)"),
     };
     if series.duration.is_some() {
-        let _ = write!(text, " duration={}ms", decoded.rows.duration_ms[0]);
+        // A microsecond is as much as a person wants to know.
+        let _ = write!(text, " duration={}ms", (decoded.rows.duration_ms[0] * 1e3).round() / 1e3);
     }
     if decoded.rows.units[0] != 1 {
         let _ = write!(text, " units={}", decoded.rows.units[0]);
@@ -270,7 +272,7 @@ fn toml(format: Format, reading: &Reading) -> String {
             let _ = writeln!(toml, "{key} = {}", Value::from(&**label));
         }
     }
-    if reading.count_from != CountFrom::Auto && layers::has_layers(format.family) {
+    if matches!(reading.count_from, CountFrom::Fields | CountFrom::Messages) {
         let _ = writeln!(toml, "count_from = \"{}\"", reading.count_from);
     }
     let _ = writeln!(toml, "tz = \"{}\"", reading.zone.name());

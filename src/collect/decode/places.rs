@@ -109,7 +109,12 @@ fn in_text(line: &[u8], family: Family, parser: &mut Parser) -> Vec<(&'static st
         let at = (value.as_ptr() as usize).checked_sub(line.as_ptr() as usize).filter(|at| *at <= line.len())?;
         Some(if family == Family::Logfmt { key_before(&line[..at]) } else { word(&line[..at]) })
     };
-    let labels = fields.labels().filter(|(rank, _)| rank.field != Field::Client);
+    let is_told = |(rank, value): &(Rank, &[u8])| match rank.field {
+        Field::Client => false,
+        Field::Message => text::message(value, &mut Fields::new()),
+        _ => true,
+    };
+    let labels = fields.labels().filter(is_told);
     let labels = labels.filter_map(|(rank, value)| Some((rank, place(value)?)));
     let measures = fields.measures().filter_map(|(rank, value)| match value {
         Scalar::Text(text) => Some((rank, place(text)?)),
@@ -152,7 +157,7 @@ fn unit(unit: Unit) -> &'static str {
         Unit::Micros => ", in us",
         Unit::Nanos => ", in ns",
         Unit::Go => ", in ns, with a fraction in s",
-        Unit::Guess => ", in ms; with a fraction in s, from a million on in ns",
+        Unit::Guess => ", as it says, else in ms; with a fraction in s, from a million on in ns",
     }
 }
 
@@ -163,7 +168,7 @@ const KEY_CHARS_MAX: usize = 60;
 pub fn printable(key: &str) -> String {
     let mut shown = String::new();
     operation::name(key, &mut shown);
-    if shown != key || key.contains('@') {
+    if shown != key || key.trim_start_matches('@').contains('@') {
         return "…".to_owned();
     }
     key.chars().filter(|c| !c.is_control()).take(KEY_CHARS_MAX).collect()
