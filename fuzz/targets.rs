@@ -291,6 +291,7 @@ fn marks() -> BTreeMap<Day, Vec<LogMark>> {
         open: false,
         missing_since: None,
         format: Some(Format::Json),
+        cursor: None,
     };
     BTreeMap::from([(day(), vec![mark])])
 }

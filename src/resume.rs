@@ -108,17 +108,19 @@ fn settle(loaded: Loaded) -> (State, Option<String>) {
 /// none: its first commit was cut short, or the state is lost. What lies between is skipped by the footers.
 pub(crate) fn known_logs(state: &State, footers: &[Footer]) -> Vec<Known> {
     let mut known: BTreeMap<LogId, (Option<Day>, Known)> = BTreeMap::new();
+    let is_in_state: BTreeSet<LogId> = state.marks.iter().map(|mark| mark.id).collect();
     let resumes = state.marks.iter().map(|mark| (None, mark, mark.offset));
     let rereads =
         footers.iter().flat_map(|footer| footer.marks.iter().map(move |mark| (Some(footer.day), mark, mark.begun)));
     for (day, mark, resume) in resumes.chain(rereads) {
         let (last, log) = known.entry(mark.id).or_insert_with(|| (day, Known { mark: mark.clone(), resume }));
         *last = day.max(*last);
-        if mark.offset > log.mark.offset {
+        // The state's cursor says where in a journal to read on: a footer's would be too far.
+        let has_place = mark.cursor.is_some() && is_in_state.contains(&mark.id);
+        if mark.offset > log.mark.offset && !has_place {
             log.mark = mark.clone();
         }
     }
-    let is_in_state: BTreeSet<LogId> = state.marks.iter().map(|mark| mark.id).collect();
     let mut known: Vec<_> = known.into_values().collect();
     known.sort_by_key(|(last, log)| (is_in_state.contains(&log.mark.id), *last));
     known.into_iter().map(|(_, log)| log).collect()

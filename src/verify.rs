@@ -218,7 +218,9 @@ fn verdict(claim: &Claim, cells: &[Sums], read_to: &BTreeMap<LogId, LogMark>) ->
     if let Some(what) = &claim.damaged {
         return Verdict::Damaged(what.clone());
     }
-    let is_missing = |mark: &&LogMark| read_to.get(&mark.id).is_none_or(|read| read.offset < mark.offset);
+    // Of a journal, the oldest entries may be gone.
+    let is_part = |read: &LogMark, mark: &LogMark| read.offset < mark.offset || read.begun > mark.begun;
+    let is_missing = |mark: &&LogMark| read_to.get(&mark.id).is_none_or(|read| is_part(read, mark));
     let missing: Vec<&LogMark> = claim.marks.values().filter(is_missing).collect();
     if let Some(first) = missing.first() {
         return Verdict::NotAtHand { missing: missing.len(), of: claim.marks.len(), last_seen: first.path.clone() };

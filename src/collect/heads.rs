@@ -57,6 +57,7 @@ mod tests {
             open: false,
             missing_since: None,
             format: None,
+            cursor: None,
         }
     }
 

@@ -54,7 +54,10 @@ impl Tail {
     /// found under no name, or could not be read as it should.
     pub fn is_in_doubt(&self) -> bool {
         let is_known = |log: &Log| log.seen && log.stamp.is_some() && log.trouble.is_none();
-        self.is_unsettled || !self.problems.is_empty() || !self.followed.values().all(is_known)
+        self.is_unsettled
+            || self.journals.are_untold()
+            || !self.problems.is_empty()
+            || !self.followed.values().all(is_known)
     }
 }
 
@@ -95,7 +98,7 @@ mod tests {
             let root = temporary.path().to_owned();
             let reading = Reading { format: Some(Format::Json), service: None, key: None, api: None, zone: Tz::UTC };
             let paths = vec![format!("{}/*.log", root.display())];
-            let source = Source { name: "test".to_owned(), paths, reading, start: Start::Beginning };
+            let source = Source { name: "test".to_owned(), paths, journal: None, reading, start: Start::Beginning };
             World { _temporary: temporary, root, tail: Tail::new(vec![source], Vec::new()) }
         }
 

@@ -19,6 +19,7 @@ mod past;
 pub mod loss;
 mod scan;
 mod hints;
+mod journal;
 pub mod tail;
 pub mod reader;
 pub mod decode;
@@ -31,6 +32,8 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+pub use journal::Journal;
+
 /// One `[[source]]`: which files, and how their lines are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
@@ -38,6 +41,8 @@ pub struct Source {
     pub name: String,
     /// Paths and glob patterns (`*`, `?`, `[..]`, `{a,b}`, `**`).
     pub paths: Vec<String>,
+    /// What is read of systemd's journal, instead of files.
+    pub journal: Option<Journal>,
     pub reading: Reading,
     pub start: Start,
 }

@@ -81,7 +81,14 @@ impl Tail {
         if !self.is_unsettled {
             self.past.forget_oldest();
         }
+        self.look_at_journals(now);
         self.is_first_scan = false;
+    }
+
+    fn look_at_journals(&mut self, now: Now) {
+        self.journals.look(now, self.detect, &mut self.losses);
+        self.is_unsettled |= self.journals.are_behind();
+        self.directories.extend(self.journals.directories());
     }
 
     fn find(&mut self) -> Vec<Found> {
@@ -355,6 +362,7 @@ impl Tail {
             open: is_live(&found.path, &content.stamp(), self.now.wall),
             missing_since: None,
             format: None,
+            cursor: None,
         };
         self.follow(Log::new(Known { resume: mark.offset, mark }, place(found), content, survey));
         Ok(())

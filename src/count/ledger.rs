@@ -388,6 +388,7 @@ mod tests {
             open: false,
             missing_since: None,
             format: None,
+            cursor: None,
         }
     }
 

@@ -85,6 +85,7 @@ fn mark(offset: u64) -> LogMark {
         open: false,
         missing_since: None,
         format: None,
+        cursor: None,
     }
 }
 
