@@ -292,6 +292,8 @@ fn marks() -> BTreeMap<Day, Vec<LogMark>> {
         missing_since: None,
         format: Some(Format::Json),
         cursor: None,
+        backlog: 0,
+        arrived: 0,
     };
     BTreeMap::from([(day(), vec![mark])])
 }

@@ -124,3 +124,15 @@ pub(super) fn last_line_end(
     head.truncate(usize::try_from(offset).unwrap_or(HEAD_BYTES_MAX));
     Ok((offset, Fingerprint::of(&head), anchor))
 }
+
+/// The last 4 KiB of two runs of bytes that follow each other.
+pub(super) fn joined(before: &[u8], after: &[u8]) -> Vec<u8> {
+    let after = &after[after.len().saturating_sub(ANCHOR_BYTES_MAX)..];
+    let wanted = ANCHOR_BYTES_MAX - after.len();
+    [&before[before.len().saturating_sub(wanted)..], after].concat()
+}
+
+/// What was passed over, as far as a window needs it.
+pub(super) fn nuls(count: u64) -> Vec<u8> {
+    vec![0; usize::try_from(count).unwrap_or(ANCHOR_BYTES_MAX).min(ANCHOR_BYTES_MAX)]
+}

@@ -11,7 +11,8 @@ use std::time::Duration;
 use memchr::memrchr;
 
 use super::archive::{Archive, open_archive};
-use super::content::{Content, Survey, first_bytes, window_bytes};
+use super::arrival::Arrivals;
+use super::content::{Content, Survey, first_bytes, joined, nuls, window_bytes};
 use super::decode::Detection;
 use super::lines::{LineStream, fill, read_file};
 use super::log::{ANCHOR_BYTES_MAX, FileKey, Fingerprint, HEAD_BYTES_MAX, LogMark, Stamp};
@@ -53,6 +54,8 @@ pub(super) struct Log {
     pub(super) last_turn: u64,
     /// What keeps it from being read, and the remedy.
     pub(super) trouble: Option<String>,
+    /// Of lines that state no time.
+    pub(super) arrivals: Arrivals,
 }
 
 pub(super) enum Turn {
@@ -72,7 +75,7 @@ pub(super) struct Place {
 
 impl Log {
     /// Go on with what is known, in the file that now holds it.
-    pub(super) fn new(known: Known, place: Place, content: Content, survey: &Survey) -> Log {
+    pub(super) fn new(known: Known, place: Place, content: Content, survey: &Survey, arrivals: Arrivals) -> Log {
         let file = FileKey::of(&content.metadata);
         let proof = (known.mark.offset, known.mark.anchor);
         let mut ladder = known.mark.ladder.clone();
@@ -106,13 +109,19 @@ impl Log {
             queued: false,
             last_turn: 0,
             trouble: None,
+            arrivals,
         }
     }
 
     /// What is worth keeping once no file holds this log any more.
     pub(super) fn known(&self) -> Known {
         let (offset, anchor) = self.proof();
-        Known { mark: LogMark { offset, anchor, ..self.mark.clone() }, resume: self.mark.offset }
+        Known { mark: LogMark { offset, anchor, ..self.saved_mark() }, resume: self.mark.offset }
+    }
+
+    /// The mark, with what is to be known of bytes that are not read yet.
+    pub(super) fn saved_mark(&self) -> LogMark {
+        LogMark { backlog: self.arrivals.backlog(), ..self.mark.clone() }
     }
 
     fn proof(&self) -> (u64, Fingerprint) {
@@ -377,18 +386,6 @@ impl Log {
             self.mark.path
         )
     }
-}
-
-/// The last 4 KiB of two runs of bytes that follow each other.
-fn joined(before: &[u8], after: &[u8]) -> Vec<u8> {
-    let after = &after[after.len().saturating_sub(ANCHOR_BYTES_MAX)..];
-    let wanted = ANCHOR_BYTES_MAX - after.len();
-    [&before[before.len().saturating_sub(wanted)..], after].concat()
-}
-
-/// What was passed over, as far as a window needs it.
-fn nuls(count: u64) -> Vec<u8> {
-    vec![0; usize::try_from(count).unwrap_or(ANCHOR_BYTES_MAX).min(ANCHOR_BYTES_MAX)]
 }
 
 fn line_end(bytes: &[u8]) -> usize {

@@ -58,6 +58,8 @@ mod tests {
             missing_since: None,
             format: None,
             cursor: None,
+            backlog: 0,
+            arrived: 0,
         }
     }
 

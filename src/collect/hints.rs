@@ -18,6 +18,7 @@ impl Tail {
     pub fn look_at(&mut self, paths: &BTreeSet<PathBuf>, now: Now) -> bool {
         // Of the other logs, the last scan is still what is known.
         let scanned = std::mem::replace(&mut self.now, now);
+        self.latest = now.wall;
         let before = self.looked_before.replace(scanned.wall);
         let unsettled = paths.iter().filter(|path| !self.look_at_one(path)).count();
         (self.now, self.looked_before) = (scanned, before);

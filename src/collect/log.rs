@@ -173,6 +173,16 @@ pub struct LogMark {
     /// nothing is read yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// Lines that start below this and state no time were there before anybody looked; 0 once they are read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub backlog: u64,
+    /// Only in a day's footer: lines that start below this and state no time are counted, in that day or before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub arrived: u64,
+}
+
+fn is_zero(offset: &u64) -> bool {
+    *offset == 0
 }
 
 impl LogMark {
@@ -240,6 +250,8 @@ mod tests {
             missing_since: None,
             format: Some(Format::Json),
             cursor: None,
+            backlog: 0,
+            arrived: 0,
         };
         let text = serde_json::to_string(&mark).unwrap();
         assert!(text.contains(r#""id":"ffffffffffffffff""#), "{text}");

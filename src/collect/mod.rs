@@ -19,6 +19,7 @@ mod past;
 pub mod loss;
 mod scan;
 mod hints;
+mod arrival;
 mod journal;
 pub mod tail;
 pub mod reader;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+pub use arrival::Arrival;
 pub use journal::Journal;
 
 /// One `[[source]]`: which files, and how their lines are read.

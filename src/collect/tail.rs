@@ -19,7 +19,7 @@ use super::log::{FileKey, Fingerprint, LogId, LogMark};
 use super::loss::{Loss, Missing};
 use super::past::Past;
 use super::scan::{Pending, base_path};
-use super::{Chunk, Format, Reading, Source};
+use super::{Arrival, Chunk, Format, Reading, Source};
 use crate::day::Now;
 
 /// How much is read at once.
@@ -55,6 +55,8 @@ pub struct Piece {
     /// first dot.
     pub default_service: Arc<str>,
     pub chunk: Chunk,
+    /// When the chunk's lines were seen to arrive, as far as anybody was looking.
+    pub arrival: Option<Arrival>,
 }
 
 /// Something that keeps a path from being read; said once, when it appears and when it goes.
@@ -98,6 +100,8 @@ pub struct Tail {
     pub(super) losses: Vec<Loss>,
     /// When the present scan is.
     pub(super) now: Now,
+    /// When the latest look at anything was.
+    pub(super) latest: DateTime<Utc>,
     /// When the one before was, or the last of the run before.
     pub(super) looked_before: Option<DateTime<Utc>>,
     /// Compressed bytes unpacked by the present scan.
@@ -143,6 +147,7 @@ impl Tail {
             missing: BTreeMap::new(),
             losses: Vec::new(),
             now: Now::first(DateTime::UNIX_EPOCH),
+            latest: DateTime::UNIX_EPOCH,
             looked_before: None,
             unpacked: 0,
             is_unsettled: false,
@@ -193,7 +198,7 @@ impl Tail {
 
     /// The mark of each log at its present position.
     pub fn marks(&self) -> BTreeMap<LogId, LogMark> {
-        let followed = self.followed.values().map(|log| log.mark.clone());
+        let followed = self.followed.values().map(Log::saved_mark);
         let of_files = self.past.iter().map(Known::at_resume).chain(followed);
         of_files.chain(self.journals.marks()).map(|mark| (mark.id, mark)).collect()
     }
@@ -257,13 +262,13 @@ impl Tail {
             log.trouble = Some(what.clone());
         }
         let piece = match turn {
-            Ok(Some((Turn::Lines(chunk), reading))) => Some(Piece {
-                log: id,
-                source: log.source,
-                reading,
-                default_service: log.default_service.clone(),
-                chunk,
-            }),
+            Ok(Some((Turn::Lines(chunk), reading))) => {
+                // What was written since the look is new as well.
+                log.arrivals.look(log.len, self.latest);
+                let arrival = log.arrivals.read(&chunk);
+                let (source, default_service) = (log.source, log.default_service.clone());
+                Some(Piece { log: id, source, reading, default_service, chunk, arrival })
+            }
             Ok(Some((Turn::Changed, _))) => {
                 self.begin_again(id);
                 None

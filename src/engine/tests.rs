@@ -86,6 +86,8 @@ fn mark(offset: u64) -> LogMark {
         missing_since: None,
         format: None,
         cursor: None,
+        backlog: 0,
+        arrived: 0,
     }
 }
 

@@ -54,11 +54,11 @@ fn combined(line: &str) -> String {
 
 fn one(decoded: &Decoded) -> String {
     match decoded.lines {
-        Lines { counted: 1, skipped: 0, malformed: 0, no_time: 0, bad_time: 0 } => rows(decoded).remove(0),
-        Lines { counted: 0, skipped: 1, malformed: 0, no_time: 0, bad_time: 0 } => "skipped".to_owned(),
-        Lines { counted: 0, skipped: 0, malformed: 1, no_time: 0, bad_time: 0 } => "malformed".to_owned(),
-        Lines { counted: 0, skipped: 0, malformed: 0, no_time: 1, bad_time: 0 } => "no time".to_owned(),
-        Lines { counted: 0, skipped: 0, malformed: 0, no_time: 0, bad_time: 1 } => "bad time".to_owned(),
+        Lines { counted: 1, skipped: 0, malformed: 0, no_time: 0, bad_time: 0, arrived: 0 } => rows(decoded).remove(0),
+        Lines { counted: 0, skipped: 1, malformed: 0, no_time: 0, bad_time: 0, arrived: 0 } => "skipped".to_owned(),
+        Lines { counted: 0, skipped: 0, malformed: 1, no_time: 0, bad_time: 0, arrived: 0 } => "malformed".to_owned(),
+        Lines { counted: 0, skipped: 0, malformed: 0, no_time: 1, bad_time: 0, arrived: 0 } => "no time".to_owned(),
+        Lines { counted: 0, skipped: 0, malformed: 0, no_time: 0, bad_time: 1, arrived: 0 } => "bad time".to_owned(),
         lines => panic!("one line is accounted for once, not as {lines:?}"),
     }
 }

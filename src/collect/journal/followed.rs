@@ -235,7 +235,7 @@ impl Followed {
             chain.mark.format = reading.format;
             let chunk = Chunk { start: cursor.number, end: chain.mark.offset };
             let (log, default_service) = (chain.mark.id, self.service.clone());
-            return Some(Piece { log, source: self.source, reading, default_service, chunk });
+            return Some(Piece { log, source: self.source, reading, default_service, chunk, arrival: None });
         }
     }
 
@@ -274,6 +274,8 @@ impl Chain {
             missing_since: None,
             format: None,
             cursor: Some(String::new()),
+            backlog: 0,
+            arrived: 0,
         };
         Chain { mark, last: None }
     }
