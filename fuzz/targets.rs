@@ -328,6 +328,9 @@ fn marks() -> BTreeMap<Day, Vec<LogMark>> {
         missing_since: None,
         format: Some(Format::JSON),
         count_from: Default::default(),
+        cursor: None,
+        backlog: 0,
+        arrived: 0,
     };
     BTreeMap::from([(day(), vec![mark])])
 }

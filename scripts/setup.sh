@@ -53,16 +53,19 @@ setup_build() {
     has cc || install gcc libc6-dev
 }
 
-# unpack PACKAGE FILE: a program out of Debian's package, which is not installed: it would start a service.
+# unpack PACKAGE[=VERSION] FILE: a program out of Debian's package, which is not installed: it would start a service.
 unpack() {
     local program=${2##*/} room
     has apt-get || fail "please install $program (it comes with $1)"
     say "unpacking $program from Debian's $1"
     update_package_lists
     room=$(mktemp -d)
-    (cd "$room" && apt-get -qq -o APT::Sandbox::User=root download "$1" && dpkg-deb -x "$1"_*.deb unpacked)
+    (cd "$room" && apt-get -qq -o APT::Sandbox::User=root download "$1" && dpkg-deb -x "${1%%=*}"_*.deb unpacked)
     mkdir -p "$cache/bin"
-    mv "$room/unpacked/$2" "$cache/bin/$program"
+    mv "$room/unpacked/$2" "$cache/bin/$program" || {
+        rm -r "$room"
+        return 1
+    }
     rm -r "$room"
 }
 
@@ -81,6 +84,18 @@ setup_nginx() {
     has nginx || [ -x /usr/sbin/nginx ] || [ -x "$cache/bin/nginx" ] && return
     unpack nginx usr/sbin/nginx
     "$cache/bin/nginx" -v 2>/dev/null || install libpcre2-8-0 libssl3
+}
+
+# Tests make journals with it. It shares a library with the systemd that is here, so that it should be of its version; of
+# the others, only libmicrohttpd is not there already, which is a library and starts nothing.
+setup_journal_remote() {
+    local remote=systemd-journal-remote version
+    [ -x "/lib/systemd/$remote" ] || [ -x "$cache/bin/$remote" ] && return
+    has journalctl || install systemd
+    version=$(dpkg-query --show --showformat '${Version}' systemd)
+    unpack "$remote=$version" "lib/systemd/$remote" 2>/dev/null || unpack "$remote" "lib/systemd/$remote"
+    "$cache/bin/$remote" --version >/dev/null 2>&1 ||
+        install "$(apt-cache depends "$remote" | grep -om 1 'libmicrohttpd[^ ]*')"
 }
 
 # What requirements.txt pins.
@@ -121,6 +136,7 @@ setup_test() {
     setup_promtool
     setup_logrotate
     setup_nginx
+    setup_journal_remote
     setup_venv
     setup_node_modules
 }

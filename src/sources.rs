@@ -43,6 +43,7 @@ struct Seen {
 enum Oddity {
     Ahead,
     Bygone,
+    Arrived,
     NoRequest,
     Tunnels,
     Starts,
@@ -210,8 +211,16 @@ impl Seen {
             "{} lines are older than the {} days of state.keep: their days are forgotten again",
             self.bygone, config.keep_days
         );
-        let both = [(self.ahead, Oddity::Ahead, ahead), (self.bygone, Oddity::Bygone, bygone)];
-        both.into_iter().filter(|(lines, ..)| *lines > 0).map(|(_, kind, what)| (kind, what)).collect()
+        let arrived = format!(
+            "{} lines without a time stamp were counted when they arrived; let the client write one",
+            self.lines.arrived
+        );
+        let all = [
+            (self.ahead, Oddity::Ahead, ahead),
+            (self.bygone, Oddity::Bygone, bygone),
+            (self.lines.arrived, Oddity::Arrived, arrived),
+        ];
+        all.into_iter().filter(|(lines, ..)| *lines > 0).map(|(_, kind, what)| (kind, what)).collect()
     }
 
     /// Why no line of many was a request.

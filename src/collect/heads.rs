@@ -58,6 +58,9 @@ mod tests {
             missing_since: None,
             format: None,
             count_from: Default::default(),
+            cursor: None,
+            backlog: 0,
+            arrived: 0,
         }
     }
 

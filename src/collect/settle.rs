@@ -21,7 +21,7 @@ const REJECTED_PERCENT_MAX: u64 = 5;
 /// After too many rejects, so many reads are judged again.
 const LOOKS_AGAIN: u8 = 16;
 
-pub(super) type Detect = fn(&[u8], &Reading) -> Detection;
+pub type Detect = fn(&[u8], &Reading) -> Detection;
 
 /// What is known of a log's format beside its mark.
 #[derive(Default)]

@@ -14,13 +14,14 @@ use super::find::{Pattern, cannot};
 use super::follow::{Log, Turn};
 use super::heads::Heads;
 use super::hints::half_of_open_files;
+use super::journal::Journals;
 use super::log::{FileKey, Fingerprint, LogId, LogMark};
 use super::loss::{Loss, Missing};
 use super::past::Past;
 use super::request::Lines;
 use super::scan::{Pending, base_path};
 use super::settle::Readings;
-use super::{Chunk, Reading, Source};
+use super::{Arrival, Chunk, Reading, Source};
 use crate::day::Now;
 
 /// How much is read at once.
@@ -56,6 +57,8 @@ pub struct Piece {
     /// first dot.
     pub default_service: Arc<str>,
     pub chunk: Chunk,
+    /// When the chunk's lines were seen to arrive, as far as anybody was looking.
+    pub arrival: Option<Arrival>,
 }
 
 /// Something that keeps a path from being read, or being read well; said once, when it appears and when it goes.
@@ -81,6 +84,7 @@ pub struct SourceProgress {
 pub struct Tail {
     pub(super) sources: Vec<Source>,
     pub(super) patterns: Vec<Pattern>,
+    pub(super) journals: Journals,
     /// Logs that a file holds.
     pub(super) followed: BTreeMap<LogId, Log>,
     pub(super) files: HashMap<FileKey, LogId>,
@@ -100,6 +104,8 @@ pub struct Tail {
     pub(super) losses: Vec<Loss>,
     /// When the present scan is.
     pub(super) now: Now,
+    /// When the latest look at anything was.
+    pub(super) latest: DateTime<Utc>,
     /// When the one before was, or the last of the run before.
     pub(super) looked_before: Option<DateTime<Utc>>,
     /// Compressed bytes unpacked by the present scan.
@@ -120,8 +126,9 @@ pub struct Tail {
 }
 
 impl Tail {
-    pub fn new(sources: Vec<Source>, known: Vec<Known>) -> Tail {
+    pub fn new(sources: Vec<Source>, mut known: Vec<Known>) -> Tail {
         let patterns = Pattern::all(&sources);
+        let journals = Journals::new(&sources, &mut known);
         let known_bases = known.iter().map(|known| base_path(Path::new(&known.mark.path))).collect();
         let mut past = Past::default();
         // Of a log that was empty there is nothing to know again.
@@ -131,6 +138,7 @@ impl Tail {
         Tail {
             sources,
             patterns,
+            journals,
             followed: BTreeMap::new(),
             files: HashMap::new(),
             past,
@@ -142,6 +150,7 @@ impl Tail {
             missing: BTreeMap::new(),
             losses: Vec::new(),
             now: Now::first(DateTime::UNIX_EPOCH),
+            latest: DateTime::UNIX_EPOCH,
             looked_before: None,
             unpacked: 0,
             is_unsettled: false,
@@ -158,7 +167,8 @@ impl Tail {
     }
 
     /// When the run before this one last looked, as far as that is known.
-    pub fn after(self, looked_before: Option<DateTime<Utc>>) -> Tail {
+    pub fn after(mut self, looked_before: Option<DateTime<Utc>>) -> Tail {
+        self.journals.looked_before = looked_before;
         Tail { looked_before, ..self }
     }
 
@@ -170,6 +180,10 @@ impl Tail {
     /// The next whole lines of any log, into `buffer` (emptied first); `None` when all are read to their end.
     pub fn next_chunk(&mut self, buffer: &mut Vec<u8>) -> Option<Piece> {
         buffer.clear();
+        // What was taken of journals is little, and no more comes before the next scan.
+        if let Some(piece) = self.journals.next_chunk(buffer) {
+            return Some(piece);
+        }
         while let Some(id) = self.queue.pop_front() {
             if let Some(piece) = self.take_turn(id, buffer) {
                 self.enqueue(id);
@@ -186,8 +200,9 @@ impl Tail {
 
     /// The mark of each log at its present position.
     pub fn marks(&self) -> BTreeMap<LogId, LogMark> {
-        let followed = self.followed.values().map(|log| log.mark.clone());
-        self.past.iter().map(Known::at_resume).chain(followed).map(|mark| (mark.id, mark)).collect()
+        let followed = self.followed.values().map(Log::saved_mark);
+        let of_files = self.past.iter().map(Known::at_resume).chain(followed);
+        of_files.chain(self.journals.marks()).map(|mark| (mark.id, mark)).collect()
     }
 
     /// What keeps logs from being read now, in order.
@@ -198,7 +213,8 @@ impl Tail {
                 Some(Problem { source: log.source, path: log.mark.path.clone(), what: what?, keeps_unread })
             })
         });
-        let mut problems: Vec<_> = self.problems.iter().cloned().chain(of_logs).collect();
+        let mut problems: Vec<_> =
+            self.problems.iter().cloned().chain(of_logs).chain(self.journals.problems()).collect();
         problems.sort();
         problems.dedup();
         problems
@@ -228,6 +244,10 @@ impl Tail {
             let source = &mut progress[log.source];
             source.logs += 1;
             source.lag_bytes += log.len.saturating_sub(log.mark.offset);
+        }
+        for (source, lag_bytes) in self.journals.lags() {
+            progress[source].logs += 1;
+            progress[source].lag_bytes += lag_bytes;
         }
         progress
     }
@@ -260,13 +280,13 @@ impl Tail {
             log.trouble = Some(cannot("be read", error));
         }
         let piece = match turn {
-            Ok(Some((Turn::Lines(chunk), reading))) => Some(Piece {
-                log: id,
-                source: log.source,
-                reading,
-                default_service: log.default_service.clone(),
-                chunk,
-            }),
+            Ok(Some((Turn::Lines(chunk), reading))) => {
+                // What was written since the look is new as well.
+                log.arrivals.look(log.len, self.latest);
+                let arrival = log.arrivals.read(&chunk);
+                let (source, default_service) = (log.source, log.default_service.clone());
+                Some(Piece { log: id, source, reading, default_service, chunk, arrival })
+            }
             Ok(Some((Turn::Changed, _))) => {
                 self.begin_again(id);
                 None
@@ -283,11 +303,12 @@ impl Tail {
 impl Known {
     /// What may be said of a log that is not there to be read. Lines from `resume` on are to be read again, so the mark
     /// must not claim them; what is before `resume` cannot be hashed without the file, so the head alone stands.
-    fn at_resume(&self) -> LogMark {
+    pub(super) fn at_resume(&self) -> LogMark {
         if self.resume >= self.mark.offset {
             return self.mark.clone();
         }
-        let mut mark = LogMark { offset: self.resume, anchor: Fingerprint::default(), ..self.mark.clone() };
+        let cursor = self.mark.cursor.as_ref().map(|_| String::new());
+        let mut mark = LogMark { offset: self.resume, anchor: Fingerprint::default(), cursor, ..self.mark.clone() };
         mark.ladder.cut(self.resume);
         mark
     }

@@ -86,6 +86,9 @@ fn mark(offset: u64) -> LogMark {
         missing_since: None,
         format: None,
         count_from: Default::default(),
+        cursor: None,
+        backlog: 0,
+        arrived: 0,
     }
 }
 
