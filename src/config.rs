@@ -2,6 +2,7 @@
 //! the remedy. This file never opens anything and never reads the environment: [`Surroundings`] tells it.
 
 mod journal;
+mod told;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -118,7 +119,7 @@ impl Reading {
 
 /// Read a configuration's text. `path` is only for messages.
 pub fn parse(text: &str, path: &Path, surroundings: &Surroundings) -> Result<Config, String> {
-    let raw: Raw = toml::from_str(text).map_err(|error| explain_toml(&error, text, path))?;
+    let raw: Raw = toml::from_str(text).map_err(|error| told::explain_toml(&error, text, path))?;
     settle(raw, surroundings).map_err(|error| format!("{}: {error}", path.display()))
 }
 
@@ -215,21 +216,6 @@ struct RawNotify {
     #[serde(default)]
     command: Vec<String>,
     timeout: Option<String>,
-}
-
-/// toml's own message says where; an unknown key also gets the nearest right one.
-fn explain_toml(error: &toml::de::Error, text: &str, path: &Path) -> String {
-    let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-    let place = format!("{}:{line}", path.display());
-    let message = error.message();
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    match (message.starts_with("unknown field"), quoted.next()) {
-        (true, Some(unknown)) => match nearest(unknown, quoted) {
-            Some(right) => format!("{place}: unknown key {unknown:?}; did you mean {right:?}?"),
-            None => format!("{place}: unknown key {unknown:?}"),
-        },
-        _ => format!("{place}: {message}"),
-    }
 }
 
 /// The candidate most like `word`.

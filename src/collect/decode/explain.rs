@@ -303,9 +303,9 @@ mod tests {
         let request = r#"{"time":1795384444918,"method":"GET","url":"https://u:SECRET@api.example.com/a?token=SECRET","status":200,"durationMs":12}"#;
         expect_test::expect![[r#"
             Some(Format { envelopes: [None, None, None], family: Json })
-            time <- time, method <- method, url <- url, status <- status, duration <- durationMs
+            time <- time, method <- method, url <- url, status <- status, duration <- durationMs, in ms
             1: {durationMs, method, status, time, url} => 2026-11-22T21:54Z service=stem key=(none) api=api.example.com method=GET operation=/a status=200 duration=12ms
-            2: {msg, token} => skipped: reports no request (needs two of method, url or path, status, operation; no CONNECT)
+            2: {msg, token} => skipped: reports no request (needs two of method, url or path, status, operation)
             3:  => skipped: blank
             4: {method, url} => rejected: no time stamp
             Lines { counted: 1, skipped: 2, tunnels: 0, starts: 0, malformed: 0, no_time: 1, bad_time: 0, arrived: 0 }"#]]
