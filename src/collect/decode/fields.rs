@@ -70,6 +70,7 @@ impl<'a> Fields<'a> {
     /// A duration that a family has reckoned from several.
     pub fn push_duration_ms(&mut self, duration_ms: f64) {
         self.duration_ms = Some(duration_ms);
+        self.mark_timed();
     }
 
     #[inline]
@@ -82,9 +83,8 @@ impl<'a> Fields<'a> {
         {
             *place = (rank, value);
             self.measures_len += 1;
-            if rank.field == Field::Duration && !self.timed {
-                self.timed = true;
-                self.kind ^= TIMED;
+            if rank.field == Field::Duration {
+                self.mark_timed();
             }
         }
     }
@@ -104,6 +104,14 @@ impl<'a> Fields<'a> {
         if let (Some(_), Some(place)) = (rank.condition, replaced) {
             *place = (rank, value);
             self.mark(rank);
+        }
+    }
+
+    #[inline]
+    fn mark_timed(&mut self) {
+        if !self.timed {
+            self.timed = true;
+            self.kind ^= TIMED;
         }
     }
 
