@@ -1,6 +1,8 @@
 //! The TOML file becomes a [`Config`] that cannot be wrong; every error names the key, the value and
 //! the remedy. This file never opens anything and never reads the environment: [`Surroundings`] tells it.
 
+mod journal;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
@@ -11,7 +13,8 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use serde::Deserialize;
 
-use crate::collect::{Format, Reading, Source, Start};
+use crate::collect::decode::mapping::Wanted;
+use crate::collect::{Format, Mapping, Reading, Source, Start};
 use crate::day;
 use crate::publish::deliver::{Kind, Notifier};
 use crate::quota::{Column, Match, Quota, Window};
@@ -103,7 +106,7 @@ pub fn ad_hoc(logs: Vec<String>, limit: Option<NonZeroU64>, zone: Tz, surroundin
 }
 
 fn source_of(paths: Vec<String>, reading: Reading) -> Source {
-    Source { name: paths[0].clone(), paths, reading, start: Start::Beginning }
+    Source { name: paths[0].clone(), paths, journal: None, reading, start: Start::Beginning }
 }
 
 impl Reading {
@@ -153,7 +156,9 @@ struct RawHttp {
 #[serde(deny_unknown_fields)]
 struct RawSource {
     name: Option<String>,
-    path: OneOrMany,
+    path: Option<OneOrMany>,
+    journal: Option<OneOrMany>,
+    journal_directory: Option<PathBuf>,
     #[serde(default)]
     format: Option<String>,
     service: Option<String>,
@@ -162,6 +167,15 @@ struct RawSource {
     tz: Option<String>,
     start: Option<String>,
     stale_after: Option<String>,
+    pattern: Option<String>,
+    #[serde(default)]
+    fields: BTreeMap<String, String>,
+    #[serde(default)]
+    only_if: BTreeMap<String, Wanted>,
+    #[serde(default)]
+    operations: Vec<String>,
+    #[serde(default)]
+    keys: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -169,6 +183,15 @@ struct RawSource {
 enum OneOrMany {
     One(String),
     Many(Vec<String>),
+}
+
+impl From<OneOrMany> for Vec<String> {
+    fn from(written: OneOrMany) -> Vec<String> {
+        match written {
+            OneOrMany::One(text) => vec![text],
+            OneOrMany::Many(texts) => texts,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -234,6 +257,7 @@ fn settle(raw: Raw, surroundings: &Surroundings) -> Result<Config, String> {
         notifiers: raw.notify.into_iter().map(settle_notifier).collect::<Result<_, _>>()?,
     };
     refuse_doubles("source", config.sources.iter().map(|source| source.name.as_str()))?;
+    journal::refuse_doubles(&config.sources)?;
     refuse_doubles("quota", config.quotas.iter().map(|quota| quota.name.as_str()))?;
     refuse_doubles("notify", config.notifiers.iter().map(|notifier| notifier.name.as_str()))?;
     Ok(config)
@@ -274,12 +298,16 @@ fn listen(text: Option<&str>) -> Result<SocketAddr, String> {
 
 /// The source, and what it says of its silences.
 fn settle_source(raw: RawSource) -> Result<(Source, Option<StaleAfter>), String> {
-    let paths = match raw.path {
-        OneOrMany::One(path) => vec![path],
-        OneOrMany::Many(paths) => paths,
-    };
-    let Some(first) = paths.first() else {
-        return Err("source: path is empty; name at least one file or pattern".to_owned());
+    let (paths, units): (Vec<String>, Vec<String>) =
+        (raw.path.map(Into::into).unwrap_or_default(), raw.journal.map(Into::into).unwrap_or_default());
+    let first = match (paths.first(), units.first()) {
+        (Some(first), None) | (None, Some(first)) => first,
+        (None, None) => {
+            return Err("source: there is neither path nor journal; name files, or systemd units".to_owned());
+        }
+        (Some(path), Some(_)) => {
+            return Err(format!("source {path:?}: it has path and journal; give each a [[source]] of its own"));
+        }
     };
     let name = raw.name.unwrap_or_else(|| first.clone());
     let within = |error: String| format!("source {name:?}: {error}");
@@ -287,17 +315,26 @@ fn settle_source(raw: RawSource) -> Result<(Source, Option<StaleAfter>), String>
         globset::Glob::new(path)
             .map_err(|error| within(format!("path {path:?} is not a pattern: {}", error.kind())))?;
     }
+    let format = format(raw.format.as_deref()).map_err(within)?;
+    let mapping = Mapping {
+        pattern: raw.pattern,
+        fields: raw.fields,
+        only_if: raw.only_if.into_iter().map(|(place, wanted)| (place, wanted.into())).collect(),
+        operations: raw.operations,
+        keys: raw.keys,
+    };
     let reading = Reading {
-        format: format(raw.format.as_deref()).map_err(within)?,
+        format,
         service: raw.service.map(Arc::from),
         key: raw.key.map(Arc::from),
         api: raw.api.map(Arc::from),
         zone: zone(raw.tz.as_deref()).map_err(within)?,
-        mapping: None,
+        mapping: mapping.checked(format).map_err(within)?,
     };
+    let journal = journal::settle(&units, raw.journal_directory).map_err(within)?;
     let start = start(raw.start.as_deref()).map_err(within)?;
     let stale_after = raw.stale_after.as_deref().map(|text| stale_after(text).map_err(within)).transpose()?;
-    Ok((Source { name, paths, reading, start }, stale_after))
+    Ok((Source { name, paths, journal, reading, start }, stale_after))
 }
 
 fn stale_after(text: &str) -> Result<StaleAfter, String> {
@@ -423,7 +460,9 @@ mod tests {
         );
         check(
             "[[source]]\npath = \"a\"\nformat = \"jsn\"\n",
-            expect![[r#"daycap.toml: source "a": format is "jsn"; the formats are auto, json, combined"#]],
+            expect![[
+                r#"daycap.toml: source "a": format is "jsn"; the formats are auto, json, otlp, logfmt, combined, haproxy, squid, alb, envoy, text, regex, each with envelopes in front if it has any (docker, cri, journald, syslog, compose), as "docker:json""#
+            ]],
         );
         check(
             "[[source]]\npath = \"a\"\nstale_after = \"soon\"\n",
@@ -439,6 +478,91 @@ mod tests {
             "[[source]]\npath = \"a\"\n[[source]]\npath = \"a\"\n",
             expect![[r#"daycap.toml: two [[source]] are named "a"; give each a name of its own"#]],
         );
+    }
+
+    /// The example of the formats' notes, with all else that a source can say.
+    #[test]
+    fn a_source_says_how_its_own_fields_are_read() {
+        let text = r#"
+            [[source]]
+            path = "/var/log/myapp/*.log"
+            format = "json"
+            service = "sync"
+            operations = ["/users/{name}/posts"]
+            [source.fields]
+            time = "/time"
+            time_unit = "ms"
+            method = "/req/method"
+            url = "/req/url"
+            status = "/res/statusCode"
+            duration = "/responseTime"
+            duration_unit = "ms"
+            operation = "/gql/operationName"
+            [source.only_if]
+            "/msg" = "http_request"
+            "/level" = 30
+            "/ok" = true
+            [source.keys]
+            "key-2c26b46b" = "mobile"
+        "#;
+        let config = parse(text, Path::new("daycap.toml"), &Surroundings::default()).expect("a good configuration");
+        let mapping = config.sources[0].reading.mapping.clone().expect("a mapping");
+        let asked: Vec<_> = mapping.only_if.iter().map(|(place, text)| format!("{place}={text}")).collect();
+        assert_eq!(asked, ["/level=30", "/msg=http_request", "/ok=true"]);
+        assert_eq!((mapping.fields.len(), mapping.operations.len(), mapping.keys.len()), (8, 1, 1));
+    }
+
+    #[test]
+    fn what_a_source_cannot_mean_is_refused_with_the_remedy() {
+        let regex = "format = \"regex\"\npattern = '(?<method>[A-Z]+) (?<url>.*)'";
+        let json = "format = \"json\"";
+        let errors = [
+            "pattern = '(?<url>.*)'".to_owned(),
+            "format = \"regex\"".to_owned(),
+            "format = \"docker:regex\"\npattern = '(?<url>'".to_owned(),
+            "format = \"regex\"\npattern = '(?<methd>[A-Z]+) (?<url>.*)'".to_owned(),
+            "format = \"regex\"\npattern = '(?<url>.*)'".to_owned(),
+            format!("{regex}\nonly_if = {{ level = \"info\" }}"),
+            format!("{regex}\nfields = {{ time = \"/t\" }}"),
+            "fields = { time = \"/t\" }".to_owned(),
+            "format = \"combined\"\nonly_if = { \"/t\" = 1 }".to_owned(),
+            format!("{json}\nfields = {{ statsu = \"/s\" }}"),
+            format!("{json}\nfields = {{ host = \"/h\" }}"),
+            format!("{json}\nfields = {{ status = \"res.status\" }}"),
+            format!("{json}\nfields = {{ status = \"/res/0\" }}"),
+            format!("{json}\nfields = {{ status = 5 }}"),
+            format!("{json}\nfields = {{ url = \"/a_b\", path = \"/aB\" }}"),
+            format!("{json}\nfields = {{ time_unit = \"sec\" }}"),
+            format!("{json}\nonly_if = {{ msg = \"x\" }}"),
+            format!("{json}\nonly_if = {{ \"/msg\" = 1.5 }}"),
+            "operations = [\"/users/{name\"]".to_owned(),
+            "keys = { sk_live_51H8xYz = \"mobile\" }".to_owned(),
+        ]
+        .map(|lines| {
+            let text = format!("[[source]]\npath = \"a\"\n{lines}\n");
+            parse(&text, Path::new("daycap.toml"), &Surroundings::default()).expect_err(&lines)
+        });
+        expect![[r#"
+            daycap.toml: source "a": pattern is "(?<url>.*)"; it needs format = "regex" beside it
+            daycap.toml: source "a": format is "regex"; it needs a pattern = '…' with named groups, as (?<method>[A-Z]+)
+            daycap.toml: source "a": pattern is "(?<url>"; unclosed group; write a regular expression in '…', with groups as (?<method>[A-Z]+)
+            daycap.toml: source "a": pattern is "(?<methd>[A-Z]+) (?<url>.*)"; unknown group "methd"; did you mean "method"? The groups are time, method, url, path, api, status, duration, bytes, operation, document, service, key, units
+            daycap.toml: source "a": pattern is "(?<url>.*)"; no line it matches could be a request; name two groups of method, url or path, status, operation
+            daycap.toml: source "a": only_if: the pattern has no group "level"; name one (?<level>…)
+            daycap.toml: source "a": fields: "time" has no use with format = "regex": name a group "time"
+            daycap.toml: source "a": fields: "time" needs format = "json" or "logfmt", lest it be guessed
+            daycap.toml: source "a": only_if: "/t" has no use with format = "combined", it names places in JSON and logfmt; remove it
+            daycap.toml: source "a": fields: unknown field "statsu"; did you mean "status"?
+            daycap.toml: source "a": fields: "host" is the machine that daycap runs on; the server called is "api"
+            daycap.toml: source "a": fields: status is "res.status"; write a JSON pointer, as "/req/method"
+            daycap.toml: source "a": fields: status is "/res/0"; entries of a list are not read; name a key of an object
+            daycap.toml:4: invalid type: integer `5`, expected a string
+            daycap.toml: source "a": fields: path and url are both at "/a_b"; a place says one thing
+            daycap.toml: source "a": fields: time_unit is "sec"; the units are "s", "ms", "us" and "ns"
+            daycap.toml: source "a": only_if: the place is "msg"; write a JSON pointer, as "/req/method"
+            daycap.toml:4: a condition of only_if is a text, a whole number, true or false
+            daycap.toml: source "a": operations: "/users/{name" has a gap that is not a whole segment; write it as "/users/{name}/posts"
+            daycap.toml: source "a": keys: what "mobile" stands for looks like a key itself, which does not belong in a configuration; write its fingerprint, "key-015c6cb5""#]].assert_eq(&errors.join("\n"));
     }
 
     /// Nothing may be forgotten because a number was too large for a calendar.

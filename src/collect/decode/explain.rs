@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::Decoder;
 use super::detect::{Detection, detect, whole_lines};
 use super::field::{self, Aliases, Field, Rank};
+use super::operation;
 use crate::collect::request::{Decoded, Lines, Reject, Skip, unpack};
 use crate::collect::{Chunk, Format, Reading};
 
@@ -177,8 +178,11 @@ fn excerpt(line: &[u8]) -> String {
     }
 }
 
+/// A key is seldom a secret; where it is one, it is not repeated.
 fn printable(key: &str) -> String {
-    key.chars().filter(|c| !c.is_control()).take(EXCERPT_CHARS_MAX).collect()
+    let mut shown = String::new();
+    operation::plain(key, &mut shown);
+    shown.chars().take(EXCERPT_CHARS_MAX).collect()
 }
 
 /// Each run of letters is `a`, of digits `0`.
@@ -219,7 +223,6 @@ fn toml(format: Format, reading: &Reading) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono_tz::Tz;
 
     fn auto() -> Reading {
         Reading::unsettled(chrono_tz::Tz::UTC)
@@ -246,7 +249,7 @@ mod tests {
             2: {msg, token} => skipped: reports no request (needs two of method, url or path, status, operation; no CONNECT)
             3:  => skipped: blank
             4: {method, url} => rejected: no time stamp
-            Lines { counted: 1, skipped: 2, tunnels: 0, starts: 0, malformed: 0, no_time: 1, bad_time: 0 }"#]]
+            Lines { counted: 1, skipped: 2, tunnels: 0, starts: 0, malformed: 0, no_time: 1, bad_time: 0, arrived: 0 }"#]]
         .assert_eq(&explained(&format!("{request}\n{{\"msg\":\"up\",\"token\":\"SECRET\"}}\n\n{{\"method\":\"GET\",\"url\":\"/a\"}}\n")));
     }
 

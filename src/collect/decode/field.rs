@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock};
 use hashbrown::HashMap;
 
 use super::alias::{ALIASES, Alias, SPAN, WRAPPERS};
+use super::mapping::Mapping;
 
 /// What daycap wants to know of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,7 +81,7 @@ impl Field {
     }
 }
 
-/// How a number in a duration field is meant. A unit written in the value (`"12.5ms"`) comes first.
+/// How a number in a duration or time field is meant. A unit written in the value (`"12.5ms"`) comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unit {
     Seconds,
@@ -106,7 +107,8 @@ pub struct Rank {
 impl Rank {
     /// For families whose lines say a thing in one place only.
     pub const fn of(field: Field) -> Rank {
-        Rank::in_unit(field, Unit::Millis)
+        let unit = if matches!(field, Field::Time) { Unit::Guess } else { Unit::Millis };
+        Rank::in_unit(field, unit)
     }
 
     pub const fn in_unit(field: Field, unit: Unit) -> Rank {
@@ -123,6 +125,26 @@ impl Rank {
         self.order >= WITHIN_SPAN
     }
 
+    /// Of a source's own places: `order` tells apart those that say the same.
+    pub const fn mapped(order: u16, field: Field, unit: Unit) -> Rank {
+        Rank { order, field, unit, condition: None }
+    }
+
+    /// What answers a condition, and says nothing else.
+    pub const fn condition(condition: u8) -> Rank {
+        Rank::of(Field::Condition).asked(condition)
+    }
+
+    /// The same value, which answers a condition, too.
+    pub const fn asked(self, condition: u8) -> Rank {
+        Rank { condition: Some(condition), ..self }
+    }
+
+    /// The same value where it cannot say its field: `true` is no status, but may be what is asked for.
+    pub const fn only_condition(self) -> Rank {
+        Rank { field: Field::Condition, ..self }
+    }
+
     /// Whether its value takes part in choosing the series, or in whether there is one.
     pub fn is_label(&self) -> bool {
         self.field.is_label() || self.condition.is_some()
@@ -130,7 +152,7 @@ impl Rank {
 
     /// A number of its own for each field and condition.
     pub fn code(&self) -> u64 {
-        self.field as u64 | self.condition.map_or(0, |condition| u64::from(condition) + 1) << 5
+        self.field as u64 | self.condition.map_or(0, |condition| u64::from(condition) + 1) << 8
     }
 }
 
@@ -174,6 +196,44 @@ impl Aliases {
         }
     }
 
+    /// Those, but for what the source says itself: a mapped place is the only one that says its field.
+    pub fn with(mapping: &Mapping) -> Arc<Aliases> {
+        let mut aliases = Aliases { meanings: HashMap::new() };
+        for (order, (field, path)) in (0..).zip(mapping.places()) {
+            let unit = Aliases::standard().rank(&path).filter(|rank| rank.field == field).map(|rank| rank.unit);
+            aliases.insert(path, Rank::mapped(order, field, unit.unwrap_or(Unit::Guess)));
+        }
+        for (path, meaning) in &Aliases::standard().meanings {
+            match meaning {
+                Meaning::Says(rank) if !is_said(mapping, rank.field) => aliases.insert(path.clone(), *rank),
+                Meaning::Says(_) | Meaning::Holds => {}
+            }
+        }
+        for (condition, path) in (0..).zip(mapping.conditions()) {
+            path.into_iter().for_each(|path| aliases.ask(path, condition));
+        }
+        aliases.set_units(mapping);
+        Arc::new(aliases)
+    }
+
+    /// What a path says answers a condition, too.
+    fn ask(&mut self, path: String, condition: u8) {
+        let rank = self.rank(&path).unwrap_or(Rank::condition(condition));
+        self.meanings.remove(&path);
+        self.insert(path, rank.asked(condition));
+    }
+
+    fn set_units(&mut self, mapping: &Mapping) {
+        for meaning in self.meanings.values_mut() {
+            let Meaning::Says(rank) = meaning else { continue };
+            if rank.field == Field::Time {
+                rank.unit = mapping.time_unit().unwrap_or(rank.unit);
+            } else if rank.field == Field::Duration {
+                rank.unit = mapping.duration_unit().unwrap_or(rank.unit);
+            }
+        }
+    }
+
     /// The first that says what a path means is believed.
     fn insert(&mut self, key: String, rank: Rank) {
         for (dot, _) in key.match_indices('.') {
@@ -197,6 +257,13 @@ impl Aliases {
             Meaning::Holds => None,
         }
     }
+}
+
+/// Whether the mapping says this field, or all that would be asked instead of it.
+fn is_said(mapping: &Mapping, field: Field) -> bool {
+    let documents = [Field::Document, Field::DocumentHash].contains(&field);
+    let names = [Field::Name, Field::Machine].contains(&field);
+    mapping.says(field) || (documents && mapping.says(Field::Operation)) || (names && mapping.says(Field::Service))
 }
 
 /// Longer paths say nothing daycap knows; bounds what a hostile line costs.

@@ -74,13 +74,8 @@ impl<'a> Fields<'a> {
 
     #[inline]
     pub fn push_ranked(&mut self, rank: Rank, value: &'a [u8]) {
-        if rank.is_label()
-            && let Some(place) = self.labels.get_mut(self.labels_len)
-        {
-            *place = (rank, value);
-            self.labels_len += 1;
-            self.kind = (self.kind ^ rank.code()).wrapping_mul(MIXING).rotate_left(23);
-            self.has_url |= rank.field == Field::Url;
+        if rank.is_label() {
+            self.push_label(rank, value);
         }
         if !rank.field.is_label()
             && let Some(place) = self.measures.get_mut(self.measures_len)
@@ -94,10 +89,42 @@ impl<'a> Fields<'a> {
         }
     }
 
+    #[inline]
+    fn push_label(&mut self, rank: Rank, value: &'a [u8]) {
+        let Some(place) = self.labels.get_mut(self.labels_len) else { return self.push_condition(rank, value) };
+        *place = (rank, value);
+        self.labels_len += 1;
+        self.mark(rank);
+    }
+
+    /// What answers a condition finds a place where others do not: without it, the line would not count.
+    #[cold]
+    fn push_condition(&mut self, rank: Rank, value: &'a [u8]) {
+        let replaced = self.labels.iter_mut().rev().find(|(other, _)| other.condition.is_none());
+        if let (Some(_), Some(place)) = (rank.condition, replaced) {
+            *place = (rank, value);
+            self.mark(rank);
+        }
+    }
+
+    /// An odd factor: each code changes all later bits, however many follow.
+    #[inline]
+    fn mark(&mut self, rank: Rank) {
+        self.kind = (self.kind ^ rank.code()).wrapping_mul(MIXING).rotate_left(23);
+        self.has_url |= rank.field == Field::Url;
+    }
+
     /// Put what was pushed in order of rank; for families whose lines have no order of their own.
     pub fn sort(&mut self) {
         self.labels[..self.labels_len].sort_by_key(|(rank, _)| *rank);
         self.measures[..self.measures_len].sort_by_key(|(rank, _)| *rank);
+    }
+
+    /// The same, where of what is said twice the last one counts.
+    pub fn sort_last_first(&mut self) {
+        self.labels[..self.labels_len].reverse();
+        self.measures[..self.measures_len].reverse();
+        self.sort();
     }
 
     /// Nothing was pushed that may make a request.

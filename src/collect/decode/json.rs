@@ -30,8 +30,8 @@ pub struct JsonLines {
 
 impl JsonLines {
     /// Unless it `learns`, every line is read by the parser.
-    pub fn new(learns: bool) -> JsonLines {
-        JsonLines { recall: Recall::new(), shapes: Shapes::new(), values: Values::new(), paths: Paths::new(), learns }
+    pub fn new(learns: bool, recall: Recall) -> JsonLines {
+        JsonLines { recall, shapes: Shapes::new(), values: Values::new(), paths: Paths::new(), learns }
     }
 
     /// The line at the start of `rest`, and how many bytes it takes.
@@ -237,6 +237,13 @@ impl<'de> Step<'_, '_, 'de> {
             self.walk.found.push(Found { rank, value });
         }
     }
+
+    /// `true`, `false` and `null` say nothing but that a condition is met.
+    fn keep_word(self, word: &'static str) {
+        if let Some(rank) = self.place.rank.filter(|rank| rank.condition.is_some()) {
+            self.walk.found.push(Found { rank: rank.only_condition(), value: FoundValue::Text(Cow::Borrowed(word)) });
+        }
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Step<'_, '_, 'de> {
@@ -299,11 +306,13 @@ impl<'de> Visitor<'de> for Step<'_, '_, 'de> {
         Ok(())
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+    fn visit_bool<E>(self, truth: bool) -> Result<(), E> {
+        self.keep_word(if truth { "true" } else { "false" });
         Ok(())
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
+        self.keep_word("null");
         Ok(())
     }
 }

@@ -2,10 +2,14 @@
 //! once; a set and a duration bucket give the series by one look into a table.
 //! This file never sees a line: it is given values, in order of rank.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 
-use super::field::Rank;
+use super::field::{Field, Rank};
+use super::key::Keys;
 use super::operation;
+use super::routes::Routes;
 use super::said::{Origin, Said};
 use super::value::Scalar;
 use crate::collect::Reading;
@@ -113,6 +117,11 @@ pub struct Labels {
     default_service: u32,
     /// What the source's conditions ask for, in their order; at most 64.
     conditions: Vec<Box<str>>,
+    /// How the source wants its keys called, and its paths.
+    shown_keys: Keys,
+    routes: Arc<Routes>,
+    /// The source says where its servers' names are; a url's is not asked then.
+    api_is_mapped: bool,
     sets: HashMap<Set, u32>,
     list: Vec<Set>,
     /// The series of set × bucket, in the table of `identity`.
@@ -127,19 +136,18 @@ pub struct Labels {
 }
 
 impl Labels {
-    pub fn new(reading: &Reading, default_service: &str) -> Labels {
+    pub fn new(reading: &Reading, default_service: &str, routes: Arc<Routes>) -> Labels {
+        let mapping = reading.mapping.clone().unwrap_or_default();
         let (mut services, mut keys, mut apis) = (Names::new(NAMES_MAX), Names::new(NAMES_MAX), Names::new(NAMES_MAX));
         Labels {
             service: reading.service.as_deref().map(|service| services.id(service)),
             key: reading.key.as_deref().map(|key| keys.id(key)),
             api: reading.api.as_deref().map(|api| apis.id(api)),
             default_service: services.id(default_service),
-            conditions: reading
-                .mapping
-                .iter()
-                .flat_map(|mapping| mapping.only_if.values())
-                .map(|text| text.as_str().into())
-                .collect(),
+            conditions: mapping.only_if.values().map(|text| text.as_str().into()).collect(),
+            shown_keys: Keys::new(&mapping.keys),
+            routes,
+            api_is_mapped: mapping.says(Field::Host),
             services,
             keys,
             apis,
@@ -209,8 +217,7 @@ impl Labels {
             (Some(key), _) => key,
             (None, None) => NONE_ID,
             (None, Some(key)) => {
-                // Cuts out what looks like the key itself.
-                operation::name(key, &mut self.scratch);
+                self.shown_keys.label(key, &mut self.scratch);
                 self.keys.id(&self.scratch)
             }
         }
@@ -222,7 +229,8 @@ impl Labels {
         }
         // A url without server leaves it to the host field, which may be the url that others are relative to.
         let host = said.host.map(|host| operation::server(host).unwrap_or(host));
-        let server = said.url.and_then(operation::server).or(host).unwrap_or_default();
+        let of_url = said.url.filter(|_| !self.api_is_mapped).and_then(operation::server);
+        let server = of_url.or(host).unwrap_or_default();
         self.last_api.get(server).unwrap_or_else(|| {
             operation::host(server, &mut self.scratch);
             self.last_api.set(server, self.apis.id(&self.scratch))
@@ -240,9 +248,10 @@ impl Labels {
 
     fn operation(&mut self, said: &Said<'_>) -> u32 {
         match (&said.operation, &said.hash, said.route.or(said.url)) {
+            (Some(name), ..) if self.routes.named(name).is_some() => self.routes.label(name, &mut self.scratch),
             (Some(name), ..) => operation::name(name, &mut self.scratch),
             (None, Some(hash), _) => operation::persisted(hash, &mut self.scratch),
-            (None, None, Some(url)) => operation::path(url, &mut self.scratch),
+            (None, None, Some(url)) => self.routes.label(url, &mut self.scratch),
             (None, None, None) => self.scratch.clear(),
         }
         self.operations.id(&self.scratch)

@@ -115,7 +115,13 @@ impl Learner<'_> {
         if self.parts.len() >= PARTS_MAX {
             return None;
         }
-        if let Some(rank) = self.aliases.rank(&self.path).filter(|_| kind != Kind::Word) {
+        let rank =
+            self.aliases.rank(&self.path).map(|rank| if kind == Kind::Word { rank.only_condition() } else { rank });
+        if let Some(rank) = rank.filter(|rank| kind != Kind::Word || rank.condition.is_some()) {
+            // A template gives each value to the labels or to the measures, not to both.
+            if rank.condition.is_some() && !rank.field.is_label() {
+                return None;
+            }
             self.ranks.push((rank, self.parts.len()));
         }
         let marking = dialect::marking(&self.path).unwrap_or_default();

@@ -1,23 +1,356 @@
-//! logfmt: `key=value key="a value"`, behind any prefix that tells the time.
+//! logfmt: `key=value key="a value"`, behind any prefix that tells the time, within any span's braces.
+//! This file never unescapes a value.
 
 use std::sync::Arc;
 
-use super::field::Aliases;
+use hashbrown::HashMap;
+use memchr::{memchr, memchr2, memchr3};
+
+use super::field::{self, Aliases, Field, Rank, Unit};
 use super::fields::{Fields, Verdict};
+use super::text::{self, past_colour, stamp, without_colour};
+
+/// From this many pairs on, one of them known, a line can only be logfmt.
+const PAIRS_MIN: usize = 3;
+/// Keys that are remembered; beyond, each is compared anew.
+const KEYS_MAX: usize = 1_000;
+/// Pairs of a line whose keys are looked for where they were in the line before.
+const PLACES_MAX: usize = 64;
 
 /// Reads logfmt by the aliases of a source.
 pub struct Logfmt {
     aliases: Arc<Aliases>,
+    /// What keys say, as they are written.
+    known: HashMap<Box<[u8]>, Option<Rank>>,
+    /// The keys of the line before, by their place: most lines have the same there.
+    last: Vec<(Vec<u8>, Option<Rank>)>,
+    path: String,
 }
 
 impl Logfmt {
     pub fn new(aliases: Arc<Aliases>) -> Logfmt {
-        Logfmt { aliases }
+        Logfmt { aliases, known: HashMap::new(), last: Vec::new(), path: String::new() }
     }
 
-    /// Read a line.
-    pub fn read<'a>(&self, _line: &'a [u8], _fields: &mut Fields<'a>) -> Verdict {
-        let _ = &self.aliases;
-        Verdict::Malformed
+    /// Read a line. One without pairs is of a log that people read, too, and reports no request; one whose last text has
+    /// no end was cut, and one that is an object is of another format.
+    pub fn read<'a>(&mut self, line: &'a [u8], fields: &mut Fields<'a>) -> Verdict {
+        if line.trim_ascii_start().starts_with(b"{") {
+            return Verdict::Malformed;
+        }
+        let mut pairs = Pairs::new(line);
+        let mut said = Said { prefix: line, message: None, timed: false, facts: 0 };
+        for place in 0.. {
+            let Some(pair) = pairs.next() else { break };
+            if place == 0 {
+                said.prefix = &line[..pair.start];
+            }
+            if let Some(rank) = self.rank(place, pair.key) {
+                let rank = meant(rank, pair.value);
+                said.note(rank.field, pair.value);
+                fields.push_ranked(rank, pair.value);
+                fields.escaped |= pair.escaped;
+            }
+        }
+        if pairs.cut {
+            return Verdict::Malformed;
+        }
+        said.complete(fields);
+        fields.sort_last_first();
+        Verdict::Read
+    }
+
+    /// Whether this can only be logfmt.
+    pub fn is_logfmt(&mut self, line: &[u8]) -> bool {
+        let mut pairs = Pairs::new(line);
+        let (mut count, mut known) = (0, false);
+        while let Some(pair) = pairs.next() {
+            known |= self.rank(count, pair.key).is_some();
+            count += 1;
+        }
+        count >= PAIRS_MIN && known && !pairs.cut
+    }
+
+    /// What this key says, the `place`th of its line.
+    #[inline]
+    fn rank(&mut self, place: usize, key: &[u8]) -> Option<Rank> {
+        match self.last.get(place) {
+            Some((last, rank)) if last == key => *rank,
+            _ => self.changed(place, key),
+        }
+    }
+
+    #[cold]
+    fn changed(&mut self, place: usize, key: &[u8]) -> Option<Rank> {
+        let rank = self.looked_up(key);
+        if place < PLACES_MAX {
+            // Places come in order, so at most one is missing.
+            if place >= self.last.len() {
+                self.last.resize_with(place + 1, || (Vec::new(), None));
+            }
+            let (last, said) = &mut self.last[place];
+            last.clear();
+            last.extend_from_slice(key);
+            *said = rank;
+        }
+        rank
+    }
+
+    fn looked_up(&mut self, key: &[u8]) -> Option<Rank> {
+        if let Some(rank) = self.known.get(key) {
+            return *rank;
+        }
+        self.path.clear();
+        // A key is ASCII.
+        field::push_key(&mut self.path, std::str::from_utf8(key).unwrap_or("\0"));
+        let rank = self.aliases.rank(&self.path);
+        if self.known.len() < KEYS_MAX {
+            self.known.insert(key.into(), rank);
+        }
+        rank
+    }
+}
+
+/// What a line's pairs leave to the text around them.
+struct Said<'a> {
+    /// What stands before the first pair.
+    prefix: &'a [u8],
+    message: Option<&'a [u8]>,
+    timed: bool,
+    /// How much of method, target, status and operation is said.
+    facts: u32,
+}
+
+impl<'a> Said<'a> {
+    #[inline]
+    fn note(&mut self, field: Field, value: &'a [u8]) {
+        self.timed |= field == Field::Time;
+        self.facts += u32::from(matches!(field, Field::Method | Field::Url | Field::Status | Field::Operation));
+        if field == Field::Message {
+            self.message = Some(value);
+        }
+    }
+
+    /// Pairs that report no request may stand beside a message that does, and a stamp before them.
+    #[inline]
+    fn complete(&self, fields: &mut Fields<'a>) {
+        if self.facts < 2 {
+            text::message(self.message.unwrap_or(self.prefix), fields);
+        }
+        if let (false, false, Some(stamp)) = (self.timed, fields.is_empty(), stamp::find(self.prefix)) {
+            fields.push(Field::Time, stamp);
+        }
+    }
+}
+
+/// A router says how long its service took where others say which service it was: no service is called `18ms`.
+#[inline]
+fn meant(rank: Rank, value: &[u8]) -> Rank {
+    match value.strip_suffix(b"ms") {
+        Some(digits) if rank.field == Field::Service && !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
+            Rank::in_unit(Field::Duration, Unit::Millis)
+        }
+        _ => rank,
+    }
+}
+
+/// What stands before a `=` and behind it.
+struct Pair<'a> {
+    /// Where its key starts.
+    start: usize,
+    key: &'a [u8],
+    value: &'a [u8],
+    escaped: bool,
+}
+
+/// Walks from one `=` to the next.
+struct Pairs<'a> {
+    line: &'a [u8],
+    at: usize,
+    /// Within the braces of a span: `call{method=GET}: sent status=200`.
+    in_span: bool,
+    /// The last quoted value has no end.
+    cut: bool,
+}
+
+impl<'a> Pairs<'a> {
+    fn new(line: &'a [u8]) -> Pairs<'a> {
+        Pairs { line, at: 0, in_span: false, cut: false }
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<Pair<'a>> {
+        loop {
+            let equals = self.at + memchr(b'=', self.line.get(self.at..)?)?;
+            let key = self.key(equals);
+            self.at = equals + 1;
+            if let Some((start, key)) = key {
+                self.in_span |= start > 0 && self.line[start - 1] == b'{';
+                let (value, escaped) = self.value()?;
+                return Some(Pair { start, key, value, escaped });
+            }
+        }
+    }
+
+    /// The key that ends before `equals`, and its start; `None` where that is within a word, as a query's.
+    #[inline]
+    fn key(&self, equals: usize) -> Option<(usize, &'a [u8])> {
+        let before = without_colour(&self.line[..equals]);
+        let is_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'@');
+        let start = before.iter().rposition(|byte| !is_key(byte)).map_or(0, |at| at + 1);
+        // A colour's last letter may be a key's first: `\x1b[3mmethod`.
+        if start >= 2 && before[start - 1] == b'[' {
+            let start = start + before[start..].iter().position(|byte| *byte == b'm')? + 1;
+            return (without_colour(&self.line[..start]).len() < start && start < before.len())
+                .then(|| (start, &before[start..]));
+        }
+        let parted = start == 0 || matches!(before[start - 1], b' ' | b'\t' | b'{' | b',');
+        (parted && start < before.len()).then(|| (start, &before[start..]))
+    }
+
+    /// The value from here on, and whether it has escapes.
+    #[inline]
+    fn value(&mut self) -> Option<(&'a [u8], bool)> {
+        self.at = self.line.len() - past_colour(&self.line[self.at..]).len();
+        match self.line.get(self.at) {
+            Some(b'"') => self.quoted(),
+            _ => Some((self.bare(), false)),
+        }
+    }
+
+    #[inline]
+    fn quoted(&mut self) -> Option<(&'a [u8], bool)> {
+        let start = self.at + 1;
+        let (mut end, mut escaped) = (start, false);
+        loop {
+            let Some(stop) = memchr2(b'"', b'\\', self.line.get(end..).unwrap_or_default()) else {
+                self.cut = true;
+                return None;
+            };
+            end += stop;
+            if self.line[end] == b'"' {
+                break;
+            }
+            escaped = true;
+            end += 2;
+        }
+        self.at = end + 1;
+        self.in_span &= self.line.get(self.at) != Some(&b'}');
+        Some((&self.line[start..end], escaped))
+    }
+
+    #[inline]
+    fn bare(&mut self) -> &'a [u8] {
+        let rest = &self.line[self.at..];
+        let mut value = &rest[..memchr3(b' ', b'\t', 0x1b, rest).unwrap_or(rest.len())];
+        if let Some(end) = span_end(value).filter(|_| self.in_span) {
+            self.in_span = false;
+            value = &value[..end];
+        }
+        self.at += value.len();
+        value.strip_suffix(b",").unwrap_or(value)
+    }
+}
+
+/// The place of the brace that closes what was opened before.
+fn span_end(value: &[u8]) -> Option<usize> {
+    let mut depth = 0;
+    value.iter().position(|byte| {
+        depth += usize::from(*byte == b'{');
+        let closes = *byte == b'}' && depth == 0;
+        depth -= usize::from(*byte == b'}' && depth > 0);
+        closes
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::row;
+    use super::*;
+    use crate::collect::Family;
+
+    #[test]
+    fn dialects_are_read() {
+        for (line, expected) in [
+            // Rust tracing fmt, produced for field-notes
+            (
+                r#"2026-11-22T21:54:16.466209Z  INFO rt: http_request http.request.method="POST" url.full="https://api.example.com/graphql" http.response.status_code=200"#,
+                "2026-11-22T21:54 stem (none) api.example.com POST /graphql 200 - 0B 1u",
+            ),
+            // the same, with the colours it writes unless told otherwise
+            (
+                "\x1b[2m2026-11-22T21:54:16.466209Z\x1b[0m \x1b[32m INFO\x1b[0m \x1b[2mrt\x1b[0m\x1b[2m:\x1b[0m http_request \x1b[3mmethod\x1b[0m\x1b[2m=\x1b[0m\"POST\" \x1b[3murl\x1b[0m\x1b[2m=\x1b[0m/a?b=c \x1b[3mstatus\x1b[0m\x1b[2m=\x1b[0m200\x1b[0m",
+                "2026-11-22T21:54 stem (none) (none) POST /a 200 - 0B 1u",
+            ),
+            // spans: the event's own fields come before theirs
+            (
+                r#"2026-11-22T21:54:16.466209Z  INFO outer{method=PUT status=100}:call{path=/users/{id} url="/b"}:in{n=1}: rt: done status=200 method=GET"#,
+                "2026-11-22T21:54 stem (none) (none) GET /b 200 - 0B 1u",
+            ),
+            // tracing-logfmt, produced for field-notes
+            (
+                "ts=2026-11-22T21:54:16.466635619Z level=info target=rt message=http_request method=POST url=https://api.example.com/graphql?a=b status=200",
+                "2026-11-22T21:54 stem (none) api.example.com POST /graphql 200 - 0B 1u",
+            ),
+            // Go slog's text handler, by its documentation
+            (
+                r#"time=2023-05-06T13:24:00.476+02:00 level=INFO msg="api call" method=GET url="https://api.example.com/jobs/42?q=a b" status=404 duration=1.5s"#,
+                "2023-05-06T11:24 stem (none) api.example.com GET /jobs/{id} 404 1500ms 0B 1u",
+            ),
+            // logrus, by its README
+            (
+                r#"time="2015-03-26T01:27:38-04:00" level=info msg="a \"call\"" method=GET path=/a size=10 status=200"#,
+                "2015-03-26T05:27 stem (none) (none) GET /a 200 - 10B 1u",
+            ),
+            // Heroku's router, by its documentation, behind syslog's stamp
+            (
+                r#"2012-10-11T03:47:20+00:00 heroku[router]: at=info method=GET path="/a?b=c" host=app.example.com request_id=8601b555 fwd="204.204.204.204" dyno=web.1 connect=1ms service=18ms status=200 bytes=13"#,
+                "2012-10-11T03:47 stem (none) app.example.com GET /a 200 18ms 13B 1u",
+            ),
+            // Go kit and structlog's LogfmtRenderer
+            (
+                "ts=2026-11-22T21:54:16Z caller=main.go:12 method=GET path=/a status=200 took_ms=3, service=sync",
+                "2026-11-22T21:54 sync (none) (none) GET /a 200 3ms 0B 1u",
+            ),
+            // a message beside pairs that report no request
+            (
+                r#"2026-11-22T21:54:16Z GET https://api.example.com/a?b=c 200 attempt=1"#,
+                "2026-11-22T21:54 stem (none) api.example.com GET /a 200 - 0B 1u",
+            ),
+            ("2026-11-22T21:54:16Z INFO listening on 8080", "skipped"),
+            ("time=2026-11-22T21:54:16Z level=info msg=started", "skipped"),
+            ("at=info method=GET path=/a status=200", "no time"),
+            ("", "skipped"),
+            ("=", "skipped"),
+            ("a=", "skipped"),
+            (r#"time=2026-11-22T21:54:16Z method=GET status=200 path="/a"#, "malformed"),
+            (r#"{"time":"2026-11-22T21:54:16Z","method":"GET","path":"/a?b=c"}"#, "malformed"),
+        ] {
+            assert_eq!(row(Family::Logfmt, line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn three_pairs_with_a_known_key_are_logfmt() {
+        let mut logfmt = Logfmt::new(Aliases::standard());
+        assert!(logfmt.is_logfmt(b"INFO level=info method=GET a=1"));
+        for line in ["a=1 b=2 c=3", "level=info method=GET", "GET /?method=a&b=c&d=e", "a b c", "method=GET a=1 b=\"x"]
+        {
+            assert!(!logfmt.is_logfmt(line.as_bytes()), "{line}");
+        }
+    }
+
+    proptest::proptest! {
+        /// Whatever was remembered of lines before.
+        #[test]
+        fn a_line_is_read_by_itself(lines in proptest::collection::vec("([a-z]{1,6}|method|status|url)=(GET|200|/a|\"[a-z ]*\")( [a-zA-Z=\\\\\"{}:,]{0,8})?", 1..12)) {
+            let mut warm = Logfmt::new(Aliases::standard());
+            for line in &lines {
+                let (mut one, mut other) = (Fields::new(), Fields::new());
+                let verdict = warm.read(line.as_bytes(), &mut one);
+                proptest::prop_assert_eq!(verdict, Logfmt::new(Aliases::standard()).read(line.as_bytes(), &mut other));
+                proptest::prop_assert!(one.labels().eq(other.labels()) && one.kind() == other.kind());
+            }
+        }
     }
 }

@@ -27,6 +27,8 @@ mod regex;
 mod words;
 pub mod mapping;
 mod alias;
+mod routes;
+mod key;
 mod field;
 mod dialect;
 mod paths;
@@ -36,6 +38,7 @@ mod said;
 mod start;
 mod label;
 mod operation;
+mod id;
 mod recall;
 mod cache;
 mod rows;
@@ -51,6 +54,8 @@ use label::Labels;
 use logfmt::Logfmt;
 use otlp::OtlpLines;
 use plain::{Parser, PlainLines};
+use recall::Recall;
+use routes::Routes;
 use rows::{Outcome, account, first_line};
 use time::Clockwork;
 
@@ -60,6 +65,8 @@ use super::{Chunk, Family, Format, Reading};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod safety;
 
 pub use detect::{Detection, detect};
 pub use envelope::closed_end;
@@ -103,17 +110,20 @@ impl Decoder {
 
     fn reading(reading: &Reading, default_service: &str, learns: bool) -> Decoder {
         let format = reading.format.unwrap_or(Format::JSON);
-        let aliases = Aliases::standard();
+        let mapping = reading.mapping.as_deref();
+        let aliases = mapping.map_or_else(Aliases::standard, Aliases::with);
+        let routes = Routes::new(mapping.map_or(&[], |mapping| &mapping.operations));
+        let recall = Recall::new(routes.clone());
         let context = Context {
-            labels: Labels::new(reading, default_service),
+            labels: Labels::new(reading, default_service, routes),
             clockwork: Clockwork::new(reading.zone),
             aliases: aliases.clone(),
             wrapping: 0,
         };
         let lines = match format.family {
-            Family::Json => Lines::Json(Box::new(JsonLines::new(learns))),
+            Family::Json => Lines::Json(Box::new(JsonLines::new(learns, recall))),
             Family::Otlp => Lines::Otlp(Box::new(OtlpLines::new())),
-            plain => Lines::Plain(Box::new(PlainLines::new(parser(plain, reading, aliases)))),
+            plain => Lines::Plain(Box::new(PlainLines::new(parser(plain, reading, aliases), recall))),
         };
         let envelopes = Envelopes::of(format);
         let is_named = reading.service.is_none() && envelopes.name_services();

@@ -3,14 +3,12 @@
 
 use serde::Deserialize;
 
+use super::id::{self, HASH_BYTES_MIN};
+
 /// Labels are cut to this many bytes.
 pub const LABEL_BYTES_MAX: usize = 128;
 /// Stands where an id stood.
 const ID: &str = "{id}";
-/// Longer path segments are ids, whatever they look like.
-const SEGMENT_BYTES_MAX: usize = 64;
-/// From this length on, a run of letters and digits is a hash or a token.
-const HASH_BYTES_MIN: usize = 16;
 /// As many of a document's hash tell a few hundred documents apart.
 const HASH_DIGITS: usize = 8;
 
@@ -44,16 +42,55 @@ pub fn name(name: &str, label: &mut String) {
     if name.contains(['/', '?', '#']) {
         path(name, label);
     } else {
-        push_segment(name.trim(), label);
+        words(name, push_segment, label);
         cut(label);
     }
 }
 
-/// Any other label: control characters dropped, cut to length.
+/// Any other label: what may be a secret is cut out, as is what people cannot see; a number stays.
 pub fn plain(text: &str, label: &mut String) {
     label.clear();
-    push_printable(text.trim(), label);
+    let end = memchr::memchr2(b'?', b'#', text.as_bytes()).unwrap_or(text.len());
+    for (at, part) in text[..end].split('/').enumerate() {
+        if at > 0 {
+            label.push('/');
+        }
+        words(part, push_word, label);
+        if label.len() > LABEL_BYTES_MAX {
+            break;
+        }
+    }
     cut(label);
+}
+
+/// Each word by itself, one space between them; what comes with a scheme of authorization is a secret, however it looks.
+fn words(text: &str, push: fn(&str, &mut String), label: &mut String) {
+    if id::is_authorization(text) {
+        return label.push_str(ID);
+    }
+    // Arguments and selections are no part of a name.
+    let text = text.split(['(', '{']).next().unwrap_or_default();
+    for (at, word) in text.split_whitespace().enumerate() {
+        if at > 0 {
+            label.push(' ');
+        }
+        push(word, label);
+        if label.len() > LABEL_BYTES_MAX {
+            break;
+        }
+    }
+}
+
+fn push_word(word: &str, label: &mut String) {
+    if let Some((name, _)) = word.split_once('=') {
+        push_word(name, label);
+        label.push('=');
+        label.push_str(ID);
+    } else if id::is_secret(word) {
+        label.push_str(ID);
+    } else {
+        push_printable(word, label);
+    }
 }
 
 /// The part of a full url that names its server; `None` where the target is not a full url.
@@ -76,10 +113,27 @@ pub fn host(authority: &str, label: &mut String) {
     let authority = &authority[..end];
     let host = authority.rsplit('@').next().unwrap_or(authority).trim();
     let host = host.strip_suffix(":443").or_else(|| host.strip_suffix(":80")).unwrap_or(host);
-    if host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]%".contains(&byte)) {
-        label.extend(host.chars().map(|c| c.to_ascii_lowercase()));
+    if is_host(host) {
+        for (at, name) in host.split('.').enumerate() {
+            if at > 0 {
+                label.push('.');
+            }
+            label.push_str(if id::is_secret(name) { ID } else { name });
+        }
+        label.make_ascii_lowercase();
         cut(label);
     }
+}
+
+/// A name or an address, with or without a port; what else stands behind a colon may be a password.
+fn is_host(host: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    let is_address = host.starts_with('[') || host.bytes().filter(|byte| *byte == b':').count() > 1;
+    if is_address {
+        return host.bytes().all(|byte| byte.is_ascii_hexdigit() || b":[]%.".contains(&byte));
+    }
+    let (name, port) = host.split_once(':').unwrap_or((host, ""));
+    name.bytes().all(plain) && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The name of a GraphQL document's operation: the one it states, else its first top-level field.
@@ -188,7 +242,7 @@ fn skip_ignored(mut text: &str) -> &str {
 }
 
 /// A target without scheme, server, query and fragment.
-fn path_of(target: &str) -> &str {
+pub fn path_of(target: &str) -> &str {
     let start = after_scheme(target).unwrap_or(0);
     let end = memchr::memchr2(b'?', b'#', target.as_bytes()).unwrap_or(target.len()).max(start);
     let rest = &target[start..end];
@@ -244,7 +298,7 @@ fn is_plain_id(segment: &str, seen: u8) -> bool {
     }
     // `v1`: an id with letters has five digits or is long.
     let short = segment.len() < if digits { 5 } else { HASH_BYTES_MIN };
-    !short && is_id(segment)
+    !short && id::is_id(segment)
 }
 
 fn push_segment(segment: &str, label: &mut String) {
@@ -252,14 +306,23 @@ fn push_segment(segment: &str, label: &mut String) {
     if letters && segment.len() < HASH_BYTES_MIN {
         return label.push_str(segment);
     }
+    if id::is_authorization(segment) {
+        return label.push_str(ID);
+    }
+    // `token=…` in a path, as in a query, and `Users('…')`.
+    if let Some(at) = segment.find(['=', '(']) {
+        push_segment(&segment[..at], label);
+        label.push_str(&segment[at..=at]);
+        return label.push_str(if segment[at..].starts_with('(') { "{id})" } else { ID });
+    }
     // `42.json` is an id with a format.
     match segment.rsplit_once('.') {
-        Some((stem, format)) if is_format(format) && is_id(stem) && !stem.contains(['@', '%']) => {
+        Some((stem, format)) if is_format(format) && id::is_id(stem) && !stem.contains(['@', '%']) => {
             label.push_str(ID);
             label.push('.');
             label.push_str(format);
         }
-        _ if is_id(segment) => label.push_str(ID),
+        _ if id::is_id(segment) => label.push_str(ID),
         _ => push_printable(segment, label),
     }
 }
@@ -268,62 +331,11 @@ fn is_format(text: &str) -> bool {
     (2..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-/// Whether this names one thing among many: a number, UUID, hash, token or address.
-fn is_id(segment: &str) -> bool {
-    let counts = Counts::of(segment);
-    let id_like = counts.digits > 0 && counts.others == 0;
-    counts.at_signs
-        || segment.len() > SEGMENT_BYTES_MAX
-        || (id_like && counts.lower + counts.upper == 0)
-        || (counts.digits >= 5 && counts.digits > counts.lower + counts.upper)
-        || (counts.digits > 0 && counts.longest_run >= HASH_BYTES_MIN)
-        || (counts.digits >= 2 && counts.lower > 0 && counts.upper > 0 && counts.longest_run >= 10)
-        || (counts.hex_only && counts.digits > 0 && segment.len() >= HASH_BYTES_MIN)
-        || counts.longest_run >= 2 * HASH_BYTES_MIN
-}
-
-/// What a segment is made of.
-#[derive(Default)]
-struct Counts {
-    digits: usize,
-    lower: usize,
-    upper: usize,
-    /// Bytes that are no letter, digit or separator of numbers.
-    others: usize,
-    /// The longest run of letters and digits.
-    longest_run: usize,
-    hex_only: bool,
-    at_signs: bool,
-}
-
-impl Counts {
-    fn of(segment: &str) -> Counts {
-        let mut counts = Counts { hex_only: true, ..Counts::default() };
-        let mut run = 0;
-        for byte in segment.bytes() {
-            run = if byte.is_ascii_alphanumeric() { run + 1 } else { 0 };
-            counts.longest_run = counts.longest_run.max(run);
-            counts.hex_only &= byte.is_ascii_hexdigit() || byte == b'-';
-            match byte {
-                b'0'..=b'9' => counts.digits += 1,
-                b'a'..=b'z' => counts.lower += 1,
-                b'A'..=b'Z' => counts.upper += 1,
-                b'-' | b',' | b'_' | b':' | b'~' => {}
-                b'@' => counts.at_signs = true,
-                _ => counts.others += 1,
-            }
-        }
-        // `%40` is an escaped `@`.
-        counts.at_signs |= counts.others > 0 && segment.contains("%40");
-        counts
-    }
-}
-
 fn push_printable(text: &str, label: &mut String) {
     if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
         return label.push_str(text);
     }
-    label.extend(text.chars().filter(|c| !c.is_control()));
+    label.extend(text.chars().filter(|c| id::is_printable(*c)));
 }
 
 /// Cut a label to its bound, between characters.
@@ -376,7 +388,7 @@ mod tests {
         fn what_sorts_of_bytes_tell_is_true(segment in "[0-9a-fA-Fx_-]{0,20}|[0-9a-f-]{14,40}|[a-zA-Z0-9_-]{1,70}") {
             let (end, seen) = segment_end(&segment);
             proptest::prop_assert_eq!(end, segment.len());
-            proptest::prop_assert_eq!(is_plain_id(&segment, seen), is_id(&segment));
+            proptest::prop_assert_eq!(is_plain_id(&segment, seen), id::is_id(&segment));
         }
     }
 

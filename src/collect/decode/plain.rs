@@ -28,7 +28,7 @@ impl Parser {
     pub const TEXT: Parser = Parser::ByHand(text::read);
 
     #[inline]
-    pub fn read<'a>(&self, line: &'a [u8], fields: &mut Fields<'a>) -> Verdict {
+    pub fn read<'a>(&mut self, line: &'a [u8], fields: &mut Fields<'a>) -> Verdict {
         match self {
             Parser::ByHand(read) => read(line, fields),
             Parser::Logfmt(logfmt) => logfmt.read(line, fields),
@@ -43,8 +43,8 @@ pub struct PlainLines {
 }
 
 impl PlainLines {
-    pub fn new(parser: Parser) -> PlainLines {
-        PlainLines { parser, recall: Recall::new() }
+    pub fn new(parser: Parser, recall: Recall) -> PlainLines {
+        PlainLines { parser, recall }
     }
 
     /// What becomes of one line, given without its line end.
@@ -53,6 +53,8 @@ impl PlainLines {
         let mut fields = Fields::new();
         let outcome = match self.parser.read(line, &mut fields) {
             Verdict::Malformed => Outcome::Reject(Reject::Malformed),
+            // What says nothing cannot meet a condition, and is no request without one.
+            Verdict::Read if fields.is_empty() => Outcome::Skip(Skip::NotARequest),
             Verdict::Read => self.outcome(&fields, context),
         };
         match outcome {

@@ -2,9 +2,12 @@
 //! new, by what a label set can depend on in it: its server, and its path with the ids cut out.
 //! This file never decides what a label means.
 
+use std::sync::Arc;
+
 use super::cache::{Cache, Meaning};
 use super::field::Field;
 use super::operation;
+use super::routes::Routes;
 use super::value::{self, Scalar};
 
 /// Kinds of lines whose luck is known apart; those that share a place only share speed.
@@ -55,11 +58,14 @@ pub struct Recall {
     /// The key of `reduced` in the making.
     key: Vec<u8>,
     path: String,
+    routes: Arc<Routes>,
 }
 
 impl Recall {
-    pub fn new() -> Recall {
+    /// `routes` are those that the labels are resolved with.
+    pub fn new(routes: Arc<Routes>) -> Recall {
         Recall {
+            routes,
             raw: Cache::new(),
             reduced: Cache::new(),
             lucks: [Luck::default(); LUCKS],
@@ -130,7 +136,7 @@ impl Recall {
         let Some(url) = value::text(Scalar::Text(bytes)) else {
             return push(if bytes == b"-" { b"" } else { bytes }, &mut self.key);
         };
-        operation::path(url, &mut self.path);
+        self.routes.label(url, &mut self.path);
         // A path's label is never empty, so this is not the key of no url.
         push(self.path.as_bytes(), &mut self.key);
         push(operation::server(url).unwrap_or_default().as_bytes(), &mut self.key);
@@ -159,7 +165,7 @@ mod tests {
     /// How many of these lines had to be resolved.
     fn resolved(lines: impl Iterator<Item = String>) -> usize {
         let template = learn(line("/", 200).trim_end().as_bytes(), &Aliases::standard()).expect("a plain line");
-        let (mut recall, mut values, mut count) = (Recall::new(), Values::new(), 0);
+        let (mut recall, mut values, mut count) = (Recall::new(Arc::default()), Values::new(), 0);
         for line in lines {
             assert!(template.fits(line.as_bytes(), &mut values), "{line}");
             recall.meaning(7, true, template.label_bytes(line.as_bytes(), &values), || {

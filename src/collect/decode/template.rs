@@ -17,7 +17,7 @@ pub const MEASURES_MAX: usize = 8;
 pub enum Kind {
     Text,
     Number,
-    /// `true`, `false` or `null`: says nothing daycap wants.
+    /// `true`, `false` or `null`: may meet a condition, and says nothing else.
     Word,
 }
 
@@ -251,8 +251,8 @@ impl Template {
         self.labels.iter().map(move |(rank, source)| {
             let value = match source {
                 Source::Line(place) => label(line, values.labels[*place]),
-                Source::Fixed(Kind::Text, bytes) => Scalar::Text(bytes),
-                Source::Fixed(_, bytes) => scan::whole_number(bytes),
+                Source::Fixed(Kind::Text | Kind::Word, bytes) => Scalar::Text(bytes),
+                Source::Fixed(Kind::Number, bytes) => scan::whole_number(bytes),
             };
             (*rank, value)
         })
@@ -265,11 +265,12 @@ impl Template {
     }
 }
 
-/// A label's bytes tell by the quote before them whether they are text.
+/// A label's bytes tell by the quote before them whether they are text; no number begins like a word.
 fn label(line: &[u8], span: Span) -> Scalar<'_> {
     let quoted = span.start > 0 && line[span.start - 1] == b'"';
     let bytes = &line[span.start..span.end];
-    if quoted { Scalar::Text(bytes) } else { scan::whole_number(bytes) }
+    let word = bytes.first().is_some_and(u8::is_ascii_alphabetic);
+    if quoted || word { Scalar::Text(bytes) } else { scan::whole_number(bytes) }
 }
 
 #[inline]

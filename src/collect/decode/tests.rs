@@ -7,7 +7,6 @@ mod otlp;
 
 use std::fmt::Write;
 
-use chrono_tz::Tz;
 use proptest::prelude::*;
 
 use super::field::Field;
@@ -28,7 +27,7 @@ fn from_zero(bytes: &[u8]) -> Chunk {
     Chunk { start: 0, end: bytes.len() as u64, written: None }
 }
 
-fn decode(reading: &Reading, text: &str) -> Decoded {
+pub fn decode(reading: &Reading, text: &str) -> Decoded {
     let mut decoded = Decoded::default();
     Decoder::new(reading, "stem".into()).decode(text.as_bytes(), &chunk(text.as_bytes()), &mut decoded);
     decoded
@@ -83,7 +82,7 @@ pub fn beginnings_agree(read: for<'a> fn(&'a [u8], &mut Fields<'a>) -> Verdict, 
     }
 }
 
-fn one(decoded: &Decoded) -> String {
+pub fn one(decoded: &Decoded) -> String {
     match decoded.lines {
         Lines { counted: 1, skipped: 0, malformed: 0, no_time: 0, bad_time: 0, .. } => rows(decoded).remove(0),
         Lines { counted: 0, skipped: 1, malformed: 0, no_time: 0, bad_time: 0, .. } => "skipped".to_owned(),

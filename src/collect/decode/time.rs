@@ -5,6 +5,7 @@
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 
+use super::field::Unit;
 use crate::day::Minute;
 
 /// A written stamp, split where its minute ends: the minute follows from `minute` and `zone` alone, so
@@ -104,15 +105,45 @@ pub fn epoch_number(count: f64) -> Option<Minute> {
     epoch_whole(count as u64)
 }
 
+/// The minute of a Unix time whose unit is known; by its magnitude where it is guessed.
+#[inline]
+pub fn epoch_whole_in(unit: Unit, count: u64) -> Option<Minute> {
+    let seconds = match unit {
+        Unit::Guess | Unit::Go => return epoch_whole(count),
+        Unit::Seconds => count,
+        Unit::Millis => count / 1_000,
+        Unit::Micros => count / 1_000_000,
+        Unit::Nanos => count / 1_000_000_000,
+    };
+    // In another unit than it is said to be, it would be counted in 1970.
+    Minute::of_unix_seconds(i64::try_from(seconds).ok().filter(|_| seconds >= EPOCH_SECONDS_MIN)?)
+}
+
+/// The same for a count with a fraction.
+pub fn epoch_number_in(unit: Unit, count: f64) -> Option<Minute> {
+    // As in `epoch_number`.
+    if (0.0..9.2e18).contains(&count) { epoch_whole_in(unit, count as u64) } else { None }
+}
+
+/// The same for a count in text.
+pub fn epoch_text_in(unit: Unit, text: &[u8]) -> Option<Minute> {
+    epoch_digits(text).and_then(|count| epoch_whole_in(unit, count))
+}
+
 /// A Unix time written as text, with or without a fraction.
 fn epoch_text(text: &[u8]) -> Option<Minute> {
+    epoch_digits(text).and_then(epoch_whole)
+}
+
+/// The whole part of a number in digits.
+fn epoch_digits(text: &[u8]) -> Option<u64> {
     let whole = text.split(|byte| *byte == b'.').next()?;
     let fraction = text.get(whole.len() + 1..).unwrap_or(b"");
     let digits = |part: &[u8]| part.iter().all(u8::is_ascii_digit);
     if whole.is_empty() || !digits(whole) || !digits(fraction) {
         return None;
     }
-    std::str::from_utf8(whole).ok()?.parse().ok().and_then(epoch_whole)
+    std::str::from_utf8(whole).ok()?.parse().ok()
 }
 
 /// The written forms; `None` where the text is of neither.
