@@ -11,12 +11,17 @@ use daycap::collect::decode::{Decoder, closed_end, detect};
 use daycap::collect::lines::{LineStream, read_file};
 use daycap::collect::log::{Fingerprint, LogId, LogMark};
 use daycap::collect::request::{Decoded, Series, unpack};
-use daycap::collect::{Chunk, Family, Format, Reading};
+use daycap::collect::{Chunk, Format, Reading};
 use daycap::count::ledger::{Completeness, Footer, Ledger};
 use daycap::count::query;
 use daycap::count::tally::Tally;
 use daycap::day::{Day, Minute};
 use daycap::state::{self, Loaded, State};
+
+#[path = "otlp.rs"]
+mod otlp;
+
+pub use otlp::otlp;
 
 pub type Target = fn(&[u8]);
 
@@ -167,21 +172,6 @@ const WRAPPED: [&str; 10] = [
     "docker:cri:json",
     "compose:syslog:cri:combined",
 ];
-
-/// A line may report many requests, each in a row; chunks read apart give the same rows.
-pub fn otlp(data: &[u8]) {
-    let reading = reading(Format::bare(Family::Otlp));
-    let cut = data[..data.len() / 2].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let [whole, parts] = [&[0..data.len()][..], &[0..cut, cut..data.len()]].map(|parts| {
-        let mut decoded = Decoded::default();
-        for part in parts {
-            let chunk = Chunk { start: part.start as u64, end: part.end as u64, written: None };
-            Decoder::new(&reading, "app".into()).decode(&data[part.clone()], &chunk, &mut decoded);
-        }
-        (decoded.lines, decoded.rows.key, decoded.rows.start)
-    });
-    assert_eq!(parts, whole, "in two chunks, and in one");
-}
 
 fn reading(format: Format) -> Reading {
     let zone = "Europe/Berlin".parse().expect("a zone");
