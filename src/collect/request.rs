@@ -195,6 +195,8 @@ pub enum Skip {
     NotARequest,
     /// The source's `only_if` leaves it out.
     Excluded,
+    /// The source's `pattern` does not match it.
+    Unmatched,
     /// A CONNECT: how many requests went through the tunnel, nobody outside it can say.
     Tunnel,
     /// The start of a request whose end has a line of its own.
@@ -204,13 +206,15 @@ pub enum Skip {
 }
 
 impl Skip {
-    pub const ALL: [Skip; 6] = [Skip::Blank, Skip::NotARequest, Skip::Excluded, Skip::Tunnel, Skip::Start, Skip::Part];
+    pub const ALL: [Skip; 7] =
+        [Skip::Blank, Skip::NotARequest, Skip::Excluded, Skip::Unmatched, Skip::Tunnel, Skip::Start, Skip::Part];
 
     pub fn name(self) -> &'static str {
         match self {
             Skip::Blank => "blank",
             Skip::NotARequest => "reports no request",
             Skip::Excluded => "left out by only_if",
+            Skip::Unmatched => "not matched by the source's pattern",
             Skip::Tunnel => "a CONNECT tunnel, whose requests nobody outside it can count",
             Skip::Start => "the start of a request, which counts when it ends",
             Skip::Part => "part of a line that goes on",
@@ -263,7 +267,7 @@ impl Lines {
         match reason {
             Skip::Tunnel => self.tunnels += 1,
             Skip::Start => self.starts += 1,
-            Skip::Blank | Skip::NotARequest | Skip::Excluded | Skip::Part => {}
+            Skip::Blank | Skip::NotARequest | Skip::Excluded | Skip::Unmatched | Skip::Part => {}
         }
     }
 

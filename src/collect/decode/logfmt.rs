@@ -10,8 +10,6 @@ use super::field::{self, Aliases, Field, Rank, Unit};
 use super::fields::{Fields, Verdict};
 use super::text::{self, past_colour, stamp, without_colour};
 
-/// From this many pairs on, one of them known, a line can only be logfmt.
-const PAIRS_MIN: usize = 3;
 /// Keys that are remembered; beyond, each is compared anew.
 const KEYS_MAX: usize = 1_000;
 /// Pairs of a line whose keys are looked for where they were in the line before.
@@ -58,17 +56,6 @@ impl Logfmt {
         said.complete(fields);
         fields.sort_last_first();
         Verdict::Read
-    }
-
-    /// Whether this can only be logfmt.
-    pub fn is_logfmt(&mut self, line: &[u8]) -> bool {
-        let mut pairs = Pairs::new(line);
-        let (mut count, mut known) = (0, false);
-        while let Some(pair) = pairs.next() {
-            known |= self.rank(count, pair.key).is_some();
-            count += 1;
-        }
-        count >= PAIRS_MIN && known && !pairs.cut
     }
 
     /// What this key says, the `place`th of its line.
@@ -330,16 +317,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn three_pairs_with_a_known_key_are_logfmt() {
-        let mut logfmt = Logfmt::new(Aliases::standard());
-        assert!(logfmt.is_logfmt(b"INFO level=info method=GET a=1"));
-        for line in ["a=1 b=2 c=3", "level=info method=GET", "GET /?method=a&b=c&d=e", "a b c", "method=GET a=1 b=\"x"]
-        {
-            assert!(!logfmt.is_logfmt(line.as_bytes()), "{line}");
-        }
-    }
-
     proptest::proptest! {
         /// Whatever was remembered of lines before.
         #[test]
@@ -351,6 +328,14 @@ mod tests {
                 proptest::prop_assert_eq!(verdict, Logfmt::new(Aliases::standard()).read(line.as_bytes(), &mut other));
                 proptest::prop_assert!(one.iter().eq(other.iter()) && one.kind() == other.kind());
             }
+        }
+
+        #[test]
+        fn any_bytes_are_survived(line in proptest::collection::vec(proptest::prop_oneof![
+            3 => proptest::sample::select(b"=\"\\ {}[m\x1b,a1:.".to_vec()),
+            1 => proptest::prelude::any::<u8>(),
+        ], 0..60)) {
+            Logfmt::new(Aliases::standard()).read(&line, &mut Fields::new());
         }
     }
 }
