@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use daycap::collect::decode::{Decoder, detect};
+use daycap::collect::decode::{Decoder, closed_end, detect};
 use daycap::collect::lines::{LineStream, read_file};
 use daycap::collect::log::{Fingerprint, LogId, LogMark};
 use daycap::collect::request::{Decoded, Series, unpack};
@@ -21,8 +21,14 @@ use daycap::state::{self, Loaded, State};
 pub type Target = fn(&[u8]);
 
 /// Each target by the name of its corpus.
-pub const ALL: [(&str, Target); 5] =
-    [("lines", lines), ("json", json), ("combined", combined), ("state", state), ("footer", footer)];
+pub const ALL: [(&str, Target); 6] = [
+    ("lines", lines),
+    ("json", json),
+    ("combined", combined),
+    ("envelopes", envelopes),
+    ("state", state),
+    ("footer", footer),
+];
 
 // ---- lines ----
 
@@ -132,6 +138,35 @@ pub fn combined(data: &[u8]) {
     check_chunks(data, &reading, &whole);
 }
 
+/// In any envelopes: what becomes of a line, joined or not, depends on nothing but the log, as long as it is cut where no
+/// line is in pieces. The first byte chooses the format; the rest is the log.
+pub fn envelopes(data: &[u8]) {
+    let [choice, log @ ..] = data else { return };
+    let format: Format = WRAPPED[usize::from(choice.wrapping_sub(b'0')) % WRAPPED.len()].parse().expect("a format");
+    let reading = reading(format);
+    let fresh = || Decoder::new(&reading, "app".into());
+    let whole = decoded(log, &mut [(fresh(), log.len())]);
+    let lines = log[..log.len() / 2].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let cut = closed_end(&log[..lines], format);
+    assert_eq!(closed_end(&log[..cut], format), cut, "where a chunk may end, it ends");
+    let parts = decoded(log, &mut [(fresh(), cut), (fresh(), log.len() - cut)]);
+    assert_eq!(parts, whole, "in two chunks, and in one, as {format}");
+}
+
+/// As digits, so that a corpus can be read.
+const WRAPPED: [&str; 10] = [
+    "docker:json",
+    "cri:json",
+    "journald:json",
+    "syslog:json",
+    "compose:json",
+    "cri:combined",
+    "syslog:docker:json",
+    "journald:docker:json",
+    "docker:cri:json",
+    "compose:syslog:cri:combined",
+];
+
 fn reading(format: Format) -> Reading {
     let zone = "Europe/Berlin".parse().expect("a zone");
     Reading { format: Some(format), zone, ..Reading::unsettled(zone) }
@@ -156,7 +191,8 @@ fn decoded(data: &[u8], parts: &mut [(Decoder, usize)]) -> (Vec<Row>, [u64; 3]) 
     let (mut decoded, mut start) = (Decoded::default(), 0);
     for (decoder, length) in parts {
         let bytes = &data[start..start + *length];
-        let chunk = Chunk { start: start as u64, end: (start + *length) as u64 };
+        // 2026-11-22T22:00Z.
+        let chunk = Chunk { start: start as u64, end: (start + *length) as u64, written: Some(Minute(29_923_080)) };
         decoder.decode(bytes, &chunk, &mut decoded);
         start += *length;
     }
@@ -270,7 +306,7 @@ fn day() -> Day {
 fn one_request() -> Tally {
     let line = "{\"time\":\"2026-11-22T10:00:00Z\",\"method\":\"GET\",\"url\":\"/a\",\"status\":200}\n";
     let (mut decoded, mut tally) = (Decoded::default(), Tally::default());
-    let chunk = Chunk { start: 0, end: line.len() as u64 };
+    let chunk = Chunk { start: 0, end: line.len() as u64, written: None };
     Decoder::new(&reading(Format::JSON), "app".into()).decode(line.as_bytes(), &chunk, &mut decoded);
     tally.add(&mut decoded);
     tally

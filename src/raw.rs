@@ -196,10 +196,12 @@ impl Worker {
 impl Open {
     fn next_chunk(&mut self, buffer: &mut Vec<u8>) -> anyhow::Result<Option<Chunk>> {
         let chunk = self.reader.next_chunk(buffer).with_context(|| format!("cannot read {}", self.path))?;
-        if chunk.is_some() && self.reading.format.is_none() {
+        let Some(chunk) = chunk else { return Ok(None) };
+        if self.reading.format.is_none() {
             self.settle_format(buffer)?;
         }
-        Ok(chunk)
+        let format = self.reading.format.unwrap_or(Format::JSON);
+        self.reader.closed(chunk, buffer, format).with_context(|| format!("cannot read {}", self.path))
     }
 
     /// How to decode the chunk just read; one without any line that tells a format is read as JSON lines.

@@ -94,6 +94,11 @@ fn access_log_lines_are_read_alike_in_any_company() {
 }
 
 #[test]
+fn lines_in_envelopes_are_read_alike_in_any_chunks() {
+    try_all("envelopes", 4_000);
+}
+
+#[test]
 fn a_state_is_kept_whole_or_refused() {
     try_all("state", 4_000);
 }

@@ -11,6 +11,7 @@ use memchr::memrchr;
 use super::lines::fill;
 use super::log::{ANCHOR_BYTES_MAX, Fingerprint, HEAD_BYTES_MAX, Stamp};
 use super::packed::Packing;
+use crate::day::Minute;
 
 /// How much is searched at once for the last line's end.
 const SEARCH_BYTES: u64 = 64 << 10;
@@ -92,6 +93,29 @@ pub(super) fn window_bytes(file: &File, end: u64) -> io::Result<Option<Vec<u8>>>
         fill(file, start, len, &mut bytes)?;
     }
     Ok((bytes.len() == len).then_some(bytes))
+}
+
+/// The last 4 KiB of two runs of bytes that follow each other.
+pub(super) fn joined(before: &[u8], after: &[u8]) -> Vec<u8> {
+    let after = &after[after.len().saturating_sub(ANCHOR_BYTES_MAX)..];
+    let wanted = ANCHOR_BYTES_MAX - after.len();
+    [&before[before.len().saturating_sub(wanted)..], after].concat()
+}
+
+/// What was passed over, as far as a window needs it.
+pub(super) fn nuls(count: u64) -> Vec<u8> {
+    vec![0; usize::try_from(count).unwrap_or(ANCHOR_BYTES_MAX).min(ANCHOR_BYTES_MAX)]
+}
+
+/// Where the last whole line of these bytes ends.
+pub(super) fn line_end(bytes: &[u8]) -> usize {
+    memrchr(b'\n', bytes).map_or(0, |at| at + 1)
+}
+
+/// The minute at which the file was last written to, as far as its file system knows.
+pub(super) fn modified(file: &File) -> Option<Minute> {
+    let modified = file.metadata().and_then(|metadata| metadata.modified()).ok()?;
+    Some(Minute::at(modified.into()))
 }
 
 /// Where the last whole line ends that begins before `limit`, and the head and the anchor of what is before it. The last

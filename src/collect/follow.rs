@@ -8,11 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memchr::memrchr;
-
 use super::archive::{Archive, open_archive};
-use super::content::{Content, Survey, first_bytes, window_bytes};
-use super::decode::Detection;
+use super::content::{Content, Survey, first_bytes, joined, line_end, modified, nuls, window_bytes};
+use super::decode::{Detection, closed_end};
 use super::lines::{LineStream, fill, read_file};
 use super::log::{ANCHOR_BYTES_MAX, FileKey, Fingerprint, HEAD_BYTES_MAX, LogMark, Stamp};
 use super::packed::{Decoder, Packing};
@@ -207,11 +205,14 @@ impl Log {
             return Ok(Turn::End);
         }
         let Some(file) = self.file.take() else { return Ok(Turn::End) };
-        let turn = if self.is_archive() {
+        let mut turn = if self.is_archive() {
             self.read_archive(&file, limit, buffer)
         } else {
             self.read_plain(&file, limit, buffer)
         };
+        if let Ok(Turn::Lines(chunk)) = &mut turn {
+            chunk.written = modified(&file);
+        }
         self.file = Some(file);
         if !matches!(turn, Ok(Turn::Lines(_))) {
             buffer.clear();
@@ -224,7 +225,11 @@ impl Log {
             self.len = file.metadata()?.len();
             let Some(before) = self.verified(file)? else { return Ok(Turn::Changed) };
             let read = read_file(file, self.mark.offset, limit, &mut self.searched, buffer)?;
-            let Some(chunk) = read.or_else(|| self.last_line(limit, buffer)) else { return Ok(Turn::End) };
+            let chunk = match read {
+                Some(chunk) => self.closed(chunk, limit, buffer),
+                None => self.last_line(limit, buffer),
+            };
+            let Some(chunk) = chunk else { return Ok(Turn::End) };
             #[cfg(test)]
             super::torn::interrupt();
             let is_plain = chunk.start == self.mark.offset && chunk.end - chunk.start == buffer.len() as u64;
@@ -242,6 +247,15 @@ impl Log {
         Ok(Turn::End)
     }
 
+    /// A chunk cut back to where no line is in pieces. Without such a place, the rest of its line is waited for; where that is
+    /// further away than a chunk reaches, or will not come, it is given as it stands.
+    fn closed(&self, chunk: Chunk, limit: usize, lines: &mut Vec<u8>) -> Option<Chunk> {
+        match closed_end(lines, self.mark.format.unwrap_or(Format::JSON)) {
+            0 => (self.is_over || self.len >= chunk.start + limit as u64).then_some(chunk),
+            end => Some(chunk.cut_back(lines, end)),
+        }
+    }
+
     /// What follows the last LF of a log that nobody writes to any more, ended by an LF of our own.
     fn last_line(&self, limit: usize, rest: &mut Vec<u8>) -> Option<Chunk> {
         let start = self.mark.offset;
@@ -250,7 +264,7 @@ impl Log {
         }
         rest.truncate(limit - 1);
         rest.push(b'\n');
-        Some(Chunk { start, end: self.len })
+        Some(Chunk { start, end: self.len, written: None })
     }
 
     /// The first check: the bytes before the mark, if they are still those that were read.
@@ -289,6 +303,7 @@ impl Log {
             None => open_archive(archive.packing, file, &self.mark, limit)?,
         };
         let Some(chunk) = stream.next_chunk(buffer)? else { return self.end_archive(stream, file, buffer) };
+        let chunk = stream.cut_back(chunk, buffer, closed_end(buffer, self.mark.format.unwrap_or(Format::JSON)));
         let is_cut = chunk.end - chunk.start != buffer.len() as u64;
         let is_plain = chunk.start == self.mark.offset && !is_cut;
         let before = joined(&before, &nuls(chunk.start - self.mark.offset));
@@ -377,20 +392,4 @@ impl Log {
             self.mark.path
         )
     }
-}
-
-/// The last 4 KiB of two runs of bytes that follow each other.
-fn joined(before: &[u8], after: &[u8]) -> Vec<u8> {
-    let after = &after[after.len().saturating_sub(ANCHOR_BYTES_MAX)..];
-    let wanted = ANCHOR_BYTES_MAX - after.len();
-    [&before[before.len().saturating_sub(wanted)..], after].concat()
-}
-
-/// What was passed over, as far as a window needs it.
-fn nuls(count: u64) -> Vec<u8> {
-    vec![0; usize::try_from(count).unwrap_or(ANCHOR_BYTES_MAX).min(ANCHOR_BYTES_MAX)]
-}
-
-fn line_end(bytes: &[u8]) -> usize {
-    memrchr(b'\n', bytes).map_or(0, |at| at + 1)
 }

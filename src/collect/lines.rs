@@ -45,7 +45,7 @@ pub fn read_file(
     fill(file, start, limit, buffer)?;
     if let Some(last) = memrchr(b'\n', buffer) {
         buffer.truncate(last + 1);
-        return Ok(Some(Chunk { start, end: start + buffer.len() as u64 }));
+        return Ok(Some(Chunk { start, end: start + buffer.len() as u64, written: None }));
     }
     if buffer.len() < limit {
         return Ok(None);
@@ -61,7 +61,7 @@ pub fn read_file(
     let end = line_end(file, from, searched)?;
     Ok(end.map(|end| {
         cut(buffer, limit);
-        Chunk { start, end }
+        Chunk { start, end, written: None }
     }))
 }
 
@@ -149,7 +149,7 @@ impl<R: Read> LineStream<R> {
             Some(last) => {
                 self.carry.extend_from_slice(&buffer[last + 1..]);
                 buffer.truncate(last + 1);
-                Some(Chunk { start: self.start, end: self.start + buffer.len() as u64 })
+                Some(Chunk { start: self.start, end: self.start + buffer.len() as u64, written: None })
             }
             None if buffer.len() >= self.limit => self.skip_to_line_end(buffer),
             None => {
@@ -182,6 +182,15 @@ impl<R: Read> LineStream<R> {
         }
     }
 
+    /// The chunk that was just given without its last lines: the next one begins with them. As [`Chunk::cut_back`].
+    pub(super) fn cut_back(&mut self, chunk: Chunk, lines: &mut Vec<u8>, end: usize) -> Chunk {
+        let rest = lines.get(end..).filter(|_| end > 0).unwrap_or_default();
+        self.carry.splice(..0, rest.iter().copied());
+        let chunk = chunk.cut_back(lines, end);
+        self.start = chunk.end;
+        chunk
+    }
+
     /// The last line when it has no LF, with one appended; only once, after the end.
     pub fn take_unterminated(&mut self, buffer: &mut Vec<u8>) -> Option<Chunk> {
         if !self.is_unterminated() {
@@ -190,7 +199,7 @@ impl<R: Read> LineStream<R> {
         buffer.clear();
         buffer.append(&mut self.carry);
         buffer.push(b'\n');
-        let chunk = Chunk { start: self.start, end: self.end };
+        let chunk = Chunk { start: self.start, end: self.end, written: None };
         self.start = self.end;
         Some(chunk)
     }
@@ -224,7 +233,8 @@ impl<R: Read> LineStream<R> {
             if let Some(at) = line_end {
                 self.carry.extend_from_slice(&block[at + 1..]);
                 cut(buffer, self.limit);
-                return Some(Chunk { start: self.start, end: self.end - self.carry.len() as u64 });
+                let end = self.end - self.carry.len() as u64;
+                return Some(Chunk { start: self.start, end, written: None });
             }
         }
         buffer.truncate(self.limit - 1);
@@ -337,9 +347,9 @@ mod tests {
     fn the_unterminated_last_line_is_given_once_with_an_lf() {
         let mut stream = LineStream::new(&b"a\nbc"[..], 0, 16);
         let mut buffer = Vec::new();
-        assert_eq!(stream.next_chunk(&mut buffer).unwrap(), Some(Chunk { start: 0, end: 2 }));
+        assert_eq!(stream.next_chunk(&mut buffer).unwrap(), Some(Chunk { start: 0, end: 2, written: None }));
         assert_eq!(stream.next_chunk(&mut buffer).unwrap(), None);
-        assert_eq!(stream.take_unterminated(&mut buffer), Some(Chunk { start: 2, end: 4 }));
+        assert_eq!(stream.take_unterminated(&mut buffer), Some(Chunk { start: 2, end: 4, written: None }));
         assert_eq!(buffer, b"bc\n");
         assert_eq!(stream.take_unterminated(&mut buffer), None);
     }
@@ -354,7 +364,7 @@ mod tests {
         }
         let mut stream = LineStream::new(b"a\nb".chain(Broken), 0, 1024);
         let mut buffer = Vec::new();
-        assert_eq!(stream.next_chunk(&mut buffer).unwrap(), Some(Chunk { start: 0, end: 2 }));
+        assert_eq!(stream.next_chunk(&mut buffer).unwrap(), Some(Chunk { start: 0, end: 2, written: None }));
         assert_eq!(stream.next_chunk(&mut buffer).unwrap_err().to_string(), "broken");
     }
 }

@@ -31,6 +31,8 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 
+use crate::day::Minute;
+
 pub use decode::mapping::Mapping;
 pub use format::{Envelope, Family, Format};
 
@@ -75,4 +77,18 @@ pub struct Chunk {
     /// The offset just past the last line. Equals `start` + the buffer's length, but for a line longer
     /// than [`tail::LINE_BYTES_MAX`], which comes alone, cut short, and still counts once.
     pub end: u64,
+    /// No line in it was written later, as far as is known: by this, a stamp that states no year gets one. A log that
+    /// is read again later may have been written to since; that changes a year only if one has passed.
+    pub written: Option<Minute>,
+}
+
+impl Chunk {
+    /// Its first lines, `end` bytes of them; all of it where those would be none.
+    fn cut_back(self, lines: &mut Vec<u8>, end: usize) -> Chunk {
+        if end == 0 || end >= lines.len() {
+            return self;
+        }
+        lines.truncate(end);
+        Chunk { end: self.start + end as u64, ..self }
+    }
 }

@@ -6,10 +6,13 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use super::Chunk;
+use super::content::modified;
+use super::decode::closed_end;
 use super::lines::{LineStream, read_file};
 use super::packed::{Decoder, Packing};
 use super::tail::CHUNK_BYTES;
+use super::{Chunk, Format};
+use crate::day::Minute;
 use anyhow::Context;
 
 /// The path that means standard input.
@@ -23,6 +26,8 @@ pub struct Reader {
     is_standard_input: bool,
     unterminated: bool,
     bytes_read: u64,
+    /// When the file was last written to. What is written while it is read is not a day later.
+    written: Option<Minute>,
 }
 
 enum Input {
@@ -67,13 +72,14 @@ impl Reader {
     }
 
     fn of_file(file: File) -> io::Result<Reader> {
-        let len = file.metadata()?.len();
-        Ok(Reader::new(match Packing::of_file(&file)? {
+        let (len, written) = (file.metadata()?.len(), modified(&file));
+        let input = match Packing::of_file(&file)? {
             Some(packing) => {
                 Input::Packed { stream: Box::new(LineStream::new(packing.decoder(&file)?, 0, CHUNK_BYTES)), len }
             }
             None => Input::Plain { file, offset: 0, searched: 0, len },
-        }))
+        };
+        Ok(Reader { written, ..Reader::new(input) })
     }
 
     fn of_pipe(file: File) -> io::Result<Reader> {
@@ -86,7 +92,14 @@ impl Reader {
     }
 
     fn new(input: Input) -> Reader {
-        Reader { input, chunk_bytes: CHUNK_BYTES, is_standard_input: false, unterminated: false, bytes_read: 0 }
+        Reader {
+            input,
+            chunk_bytes: CHUNK_BYTES,
+            is_standard_input: false,
+            unterminated: false,
+            bytes_read: 0,
+            written: None,
+        }
     }
 
     /// The next whole lines, into `buffer` (emptied first); `None` at the end. The last line without an LF is given, with
@@ -95,7 +108,8 @@ impl Reader {
     /// that could be read before it.
     pub fn next_chunk(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<Chunk>> {
         let chunk = match &mut self.input {
-            Input::Plain { file, offset, searched, .. } => {
+            Input::Plain { file, offset, searched, len } => {
+                *len = file.metadata()?.len();
                 let chunk = read_file(file, *offset, self.chunk_bytes, searched, buffer)?;
                 if let Some(chunk) = &chunk {
                     *offset = chunk.end;
@@ -115,10 +129,40 @@ impl Reader {
             }
             Input::Done => None,
         };
-        if chunk.is_some() {
-            return Ok(chunk);
-        }
-        self.last_line(buffer)
+        let chunk = match chunk {
+            Some(chunk) => Some(chunk),
+            None => self.last_line(buffer)?,
+        };
+        Ok(chunk.map(|chunk| Chunk { written: self.written, ..chunk }))
+    }
+
+    /// The chunk that was just given, cut back to where no line is in pieces by this format: the next one begins with the
+    /// rest. Without such a place it is given as it stands, unless it is the end of a plain file, whose writer may be about
+    /// to write the next piece: that is left out, as an unfinished line is.
+    pub fn closed(&mut self, chunk: Chunk, lines: &mut Vec<u8>, format: Format) -> io::Result<Option<Chunk>> {
+        let end = closed_end(lines, format);
+        let chunk = match &mut self.input {
+            Input::Plain { offset, len, .. } => {
+                let is_full = *len >= chunk.start + self.chunk_bytes as u64;
+                if end == 0 && !is_full && !self.is_standard_input {
+                    self.unterminated = true;
+                    lines.clear();
+                    self.input = Input::Done;
+                    return Ok(None);
+                }
+                let chunk = chunk.cut_back(lines, end);
+                (*offset, self.bytes_read) = (chunk.end, chunk.end);
+                chunk
+            }
+            Input::Packed { stream, .. } => stream.cut_back(chunk, lines, end),
+            Input::Pipe(stream) => {
+                let chunk = stream.cut_back(chunk, lines, end);
+                self.bytes_read = chunk.end;
+                chunk
+            }
+            Input::Done => chunk,
+        };
+        Ok(Some(chunk))
     }
 
     /// What is left behind the last LF.
@@ -132,7 +176,7 @@ impl Reader {
                 }
                 buffer.truncate(self.chunk_bytes - 1);
                 buffer.push(b'\n');
-                Some(Chunk { start: *offset, end: file.metadata()?.len() })
+                Some(Chunk { start: *offset, end: file.metadata()?.len(), written: None })
             }
             Input::Packed { stream, .. } => stream.take_unterminated(buffer),
             Input::Pipe(stream) => stream.take_unterminated(buffer),
@@ -286,6 +330,41 @@ mod tests {
         let (text, unterminated) = read(Reader::of_standard_input(file).unwrap());
         assert_eq!(text, "a\nb\n");
         assert!(!unterminated.unwrap());
+    }
+
+    /// The lines of each chunk, without what their runtime wrote around them.
+    fn closed_chunks(mut reader: Reader) -> (Vec<String>, bool) {
+        reader.chunk_bytes = 128;
+        let (mut chunks, mut buffer) = (Vec::new(), Vec::new());
+        while let Some(chunk) = reader.next_chunk(&mut buffer).unwrap() {
+            if let Some(chunk) = reader.closed(chunk, &mut buffer, "cri:json".parse().unwrap()).unwrap() {
+                assert_eq!(chunk.end - chunk.start, buffer.len() as u64);
+                let tags = std::str::from_utf8(&buffer).unwrap().lines().map(|line| line.split(' ').nth(2).unwrap());
+                chunks.push(tags.collect());
+            }
+        }
+        (chunks, reader.unterminated())
+    }
+
+    #[test]
+    fn a_line_in_pieces_is_in_one_chunk() {
+        let log = |tags: &str| -> String {
+            tags.chars().map(|tag| format!("2026-11-22T21:53:09Z stdout {tag} text\n")).collect()
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        for (tags, chunks, unterminated) in [
+            ("FPPFFFPF", vec!["F", "PPF", "FF", "PF"], false),
+            ("FPPPPFF", vec!["F", "PPP", "PFF"], false),
+            ("FFP", vec!["FF"], true),
+        ] {
+            fs::write(&path, log(tags)).unwrap();
+            let (found, left) = closed_chunks(Reader::open(&path).unwrap());
+            assert_eq!((found.join(" "), left), (chunks.join(" "), unterminated), "{tags}");
+        }
+        // An archive goes on no more; how much of it is read at once is no matter of the reader's.
+        fs::write(&path, gz(log("FFP").as_bytes())).unwrap();
+        assert_eq!(closed_chunks(Reader::open(&path).unwrap()), (vec!["FF".to_owned(), "P".to_owned()], false));
     }
 
     #[test]

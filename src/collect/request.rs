@@ -203,11 +203,21 @@ pub enum Skip {
     Start,
     /// Part of a line that goes on; it is counted with its last part.
     Part,
+    /// Reported by the layer that the source does not count from.
+    OtherLayer,
 }
 
 impl Skip {
-    pub const ALL: [Skip; 7] =
-        [Skip::Blank, Skip::NotARequest, Skip::Excluded, Skip::Unmatched, Skip::Tunnel, Skip::Start, Skip::Part];
+    pub const ALL: [Skip; 8] = [
+        Skip::Blank,
+        Skip::NotARequest,
+        Skip::Excluded,
+        Skip::Unmatched,
+        Skip::Tunnel,
+        Skip::Start,
+        Skip::Part,
+        Skip::OtherLayer,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -218,6 +228,7 @@ impl Skip {
             Skip::Tunnel => "a CONNECT tunnel, whose requests nobody outside it can count",
             Skip::Start => "the start of a request, which counts when it ends",
             Skip::Part => "part of a line that goes on",
+            Skip::OtherLayer => "a call that another layer of the same log reports too",
         }
     }
 }
@@ -267,7 +278,7 @@ impl Lines {
         match reason {
             Skip::Tunnel => self.tunnels += 1,
             Skip::Start => self.starts += 1,
-            Skip::Blank | Skip::NotARequest | Skip::Excluded | Skip::Unmatched | Skip::Part => {}
+            Skip::Blank | Skip::NotARequest | Skip::Excluded | Skip::Unmatched | Skip::Part | Skip::OtherLayer => {}
         }
     }
 

@@ -37,7 +37,7 @@ pub const BUGS: &[Bug] = &[
             wrong: "if !buffer.is_empty() && buffer.len() < limit {
                 let end = start + buffer.len() as u64;
                 buffer.push(b'\\n');
-                return Ok(Some(Chunk { start, end }));
+                return Ok(Some(Chunk { start, end, written: None }));
             }
             if buffer.len() < limit {
                 return Ok(None);
@@ -52,10 +52,10 @@ pub const BUGS: &[Bug] = &[
         edits: &[Edit {
             file: "src/collect/lines.rs",
             right: "        buffer.truncate(last + 1);
-        return Ok(Some(Chunk { start, end: start + buffer.len() as u64 }));",
+        return Ok(Some(Chunk { start, end: start + buffer.len() as u64, written: None }));",
             wrong: "let end = start + buffer.len() as u64;
             buffer.truncate(last + 1);
-            return Ok(Some(Chunk { start, end }));",
+            return Ok(Some(Chunk { start, end, written: None }));",
         }],
         caught_by: GENTLE,
     },

@@ -80,7 +80,7 @@ impl Room {
     pub fn forge(&self, line: &str) {
         let reading = Reading::unsettled(chrono_tz::Tz::UTC);
         let (mut decoded, mut tally) = (Decoded::default(), Tally::default());
-        let chunk = Chunk { start: 0, end: line.len() as u64 };
+        let chunk = Chunk { start: 0, end: line.len() as u64, written: None };
         Decoder::new(&reading, "app".into()).decode(line.as_bytes(), &chunk, &mut decoded);
         tally.add(&mut decoded);
         let ledger = Ledger::new(&self.path("state"), "here");

@@ -73,7 +73,7 @@ fn read_lines(head: &[u8], reading: &Reading, default_service: &str, explanation
     let mut fates_shown = Vec::new();
     for (number, line) in (1..).zip(whole_lines(head)) {
         let mut decoded = Decoded::default();
-        decoder.decode(line, &Chunk { start: 0, end: line.len() as u64 }, &mut decoded);
+        decoder.decode(line, &Chunk { start: 0, end: line.len() as u64, written: None }, &mut decoded);
         if line.is_empty() {
             // A decoder never sees an empty line without its LF.
             decoded.lines.skipped = 1;

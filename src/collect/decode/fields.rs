@@ -5,16 +5,27 @@ use super::field::{Field, Rank, Unit};
 use super::value::Scalar;
 
 /// No line says more that daycap wants.
-const FIELDS_MAX: usize = 16;
+const LABELS_MAX: usize = 16;
+const MEASURES_MAX: usize = 8;
+/// Spreads each label's code over a [`Fields::kind`], so that no two lists of labels have one.
+const MIXING: u64 = 0x9e37_79b9_7f4a_7c15;
+/// The bit of a kind with a duration.
+const TIMED: u64 = 1 << 63;
+const NOTHING: (Rank, &[u8]) = (Rank::of(Field::Machine), b"");
 
 /// What a line says. Filled anew for each line, on the stack.
 pub struct Fields<'a> {
-    list: [(Rank, &'a [u8]); FIELDS_MAX],
-    len: usize,
+    labels: [(Rank, &'a [u8]); LABELS_MAX],
+    labels_len: usize,
+    measures: [(Rank, &'a [u8]); MEASURES_MAX],
+    measures_len: usize,
     /// Tells lines apart whose labels are equal and mean different things.
     kind: u64,
+    has_url: bool,
     /// A duration that stands in no one place, in milliseconds.
     duration_ms: Option<f64>,
+    /// A duration is among the measures.
+    timed: bool,
     /// A value has escapes: it can be compared as it is, and is unescaped before it is read.
     pub escaped: bool,
 }
@@ -29,12 +40,17 @@ pub enum Verdict {
 }
 
 impl<'a> Fields<'a> {
+    #[inline]
     pub fn new() -> Fields<'a> {
         Fields {
-            list: [(Rank::of(Field::Machine), b""); FIELDS_MAX],
-            len: 0,
+            labels: [NOTHING; LABELS_MAX],
+            labels_len: 0,
+            measures: [NOTHING; MEASURES_MAX],
+            measures_len: 0,
             kind: 0,
+            has_url: false,
             duration_ms: None,
+            timed: false,
             escaped: false,
         }
     }
@@ -58,58 +74,77 @@ impl<'a> Fields<'a> {
 
     #[inline]
     pub fn push_ranked(&mut self, rank: Rank, value: &'a [u8]) {
-        let Some(place) = self.list.get_mut(self.len) else { return self.push_condition(rank, value) };
-        *place = (rank, value);
-        self.len += 1;
         if rank.is_label() {
-            self.mark(rank);
+            match self.labels.get_mut(self.labels_len) {
+                Some(place) => {
+                    *place = (rank, value);
+                    self.labels_len += 1;
+                }
+                None => self.push_condition(rank, value),
+            }
+            self.kind = (self.kind ^ rank.code()).wrapping_mul(MIXING).rotate_left(23);
+            self.has_url |= rank.field == Field::Url;
+        }
+        if !rank.field.is_label()
+            && let Some(place) = self.measures.get_mut(self.measures_len)
+        {
+            *place = (rank, value);
+            self.measures_len += 1;
+            if rank.field == Field::Duration && !self.timed {
+                self.timed = true;
+                self.kind ^= TIMED;
+            }
         }
     }
 
-    /// What answers a condition finds a place where others do not: without it, the line would not count.
+    /// What answers a condition takes the place of what is preferred least: without it, the line would not count.
     #[cold]
     fn push_condition(&mut self, rank: Rank, value: &'a [u8]) {
-        let replaced = self.list.iter_mut().rev().find(|(other, _)| other.condition.is_none());
-        if let (Some(_), Some(place)) = (rank.condition, replaced) {
+        let replaceable = self.labels.iter_mut().filter(|(other, _)| other.condition.is_none());
+        if let (Some(_), Some(place)) = (rank.condition, replaceable.max_by_key(|(other, _)| *other)) {
             *place = (rank, value);
-            self.mark(rank);
         }
-    }
-
-    /// An odd factor: each code changes all later bits, however many follow.
-    #[inline]
-    fn mark(&mut self, rank: Rank) {
-        self.kind = (self.kind.rotate_left(5) ^ rank.code()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 
     /// Put what was pushed in order of rank; for families whose lines have no order of their own.
     pub fn sort(&mut self) {
-        self.list[..self.len].sort_by_key(|(rank, _)| *rank);
+        self.labels[..self.labels_len].sort_by_key(|(rank, _)| *rank);
+        self.measures[..self.measures_len].sort_by_key(|(rank, _)| *rank);
     }
 
     /// The same, where of what is said twice the last one counts.
     pub fn sort_last_first(&mut self) {
-        self.list[..self.len].reverse();
+        self.labels[..self.labels_len].reverse();
+        self.measures[..self.measures_len].reverse();
         self.sort();
     }
 
+    /// Nothing was pushed that may make a request.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.labels_len == 0
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (Rank, &'a [u8])> + Clone {
-        self.list[..self.len].iter().copied()
+    /// Whether a url is among the labels.
+    #[inline]
+    pub fn has_url(&self) -> bool {
+        self.has_url
     }
 
-    /// As values, in order of preference.
-    pub fn values(&self) -> impl Iterator<Item = (Rank, Scalar<'a>)> + Clone {
-        let reckoned = self.duration_ms.map(|ms| (Rank::in_unit(Field::Duration, Unit::Millis), Scalar::Number(ms)));
-        self.iter().map(|(rank, value)| (rank, Scalar::Text(value))).chain(reckoned)
+    pub fn is_timed(&self) -> bool {
+        self.timed
     }
 
-    /// The labels alone, in the order in which they were pushed: what a cache knows them by.
-    pub fn labels(&self) -> impl Iterator<Item = (Field, &'a [u8])> + Clone {
-        self.iter().filter(|(rank, _)| rank.is_label()).map(|(rank, value)| (rank.field, value))
+    /// In order of preference.
+    #[inline]
+    pub fn labels(&self) -> impl Iterator<Item = (Rank, &'a [u8])> + Clone {
+        self.labels[..self.labels_len].iter().copied()
+    }
+
+    /// In order of preference.
+    #[inline]
+    pub fn measures(&self) -> impl Iterator<Item = (Rank, Scalar<'a>)> + Clone {
+        let reckoned = self.duration_ms.map(|ms| (Rank::of(Field::Duration), Scalar::Number(ms)));
+        self.measures[..self.measures_len].iter().map(|(rank, value)| (*rank, Scalar::Text(value))).chain(reckoned)
     }
 
     pub fn kind(&self) -> u64 {

@@ -7,9 +7,12 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Context;
-use super::field::{self, Aliases, Meaning, Rank};
+use super::dialect::{self, Dialect, Marking, Marks};
+use super::field::{Aliases, Field, Meaning, Rank};
+use super::paths::{Known, Node, Paths};
 use super::recall::Recall;
 use super::rows::{Outcome, beside_nuls, first_line};
+use super::said::Origin;
 use super::shape::Shapes;
 use super::template::Values;
 use super::value::{self, Scalar};
@@ -20,7 +23,7 @@ pub struct JsonLines {
     recall: Recall,
     shapes: Shapes,
     values: Values,
-    path: String,
+    paths: Paths,
     /// Whether lines may be read by templates; tests and fuzzing compare both ways.
     learns: bool,
 }
@@ -28,7 +31,7 @@ pub struct JsonLines {
 impl JsonLines {
     /// Unless it `learns`, every line is read by the parser.
     pub fn new(learns: bool, recall: Recall) -> JsonLines {
-        JsonLines { recall, shapes: Shapes::new(), values: Values::new(), path: String::new(), learns }
+        JsonLines { recall, shapes: Shapes::new(), values: Values::new(), paths: Paths::new(), learns }
     }
 
     /// The line at the start of `rest`, and how many bytes it takes.
@@ -37,17 +40,17 @@ impl JsonLines {
         let Some((serial, template)) = self.shapes.fitting(rest, &mut self.values) else {
             return self.unfitted(rest, context);
         };
-        let (values, path) = (&self.values, &mut self.path);
+        let (values, paths) = (&self.values, &mut self.paths);
         let Context { labels, aliases, .. } = context;
         let reducible = template.has_url() && !values.escaped;
         let kind = serial ^ context.wrapping;
         let meaning = self.recall.meaning(kind, reducible, template.label_bytes(rest, values), || {
             if !values.escaped {
-                return Some(labels.resolve(template.labels(rest, values)));
+                return Some(labels.resolve(template.origin, template.labels(rest, values)));
             }
             // Only the parser undoes escapes; only valid UTF-8 fits a template.
             let line = std::str::from_utf8(first_line(rest).0).unwrap_or_default();
-            parse(line, path, aliases).map(|found| labels.resolve(found.iter().map(Found::value)))
+            parse(line, paths, aliases).map(|parsed| labels.resolve(parsed.origin, parsed.values()))
         });
         match meaning {
             None => (Outcome::Reject(Reject::Malformed), values.taken),
@@ -72,7 +75,7 @@ impl JsonLines {
         if line.trim_ascii().is_empty() {
             return Outcome::Skip(Skip::Blank);
         }
-        let Some(found) = parse(&line, &mut self.path, &context.aliases) else {
+        let Some(parsed) = parse(&line, &mut self.paths, &context.aliases) else {
             return match beside_nuls(bytes) {
                 Some(text) => self.by_parser(text, None, context),
                 None => Outcome::Reject(Reject::Malformed),
@@ -84,12 +87,9 @@ impl JsonLines {
         {
             self.shapes.consider(whole, line.as_bytes(), &context.aliases);
         }
-        match context.labels.resolve(found.iter().map(Found::value)) {
+        match context.labels.resolve(parsed.origin, parsed.values()) {
             Err(skip) => Outcome::Skip(skip),
-            Ok(labels) => {
-                let measures = value::measures(found.iter().map(Found::value), &mut context.clockwork);
-                Outcome::Request(labels, measures)
-            }
+            Ok(labels) => Outcome::Request(labels, value::measures(parsed.values(), &mut context.clockwork)),
         }
     }
 }
@@ -119,51 +119,115 @@ impl Found<'_> {
 }
 
 /// Everything that aliases name in a line, in order of rank; where a key comes twice the last one first.
+struct Parsed<'a> {
+    origin: Origin,
+    found: Vec<Found<'a>>,
+}
+
+impl Parsed<'_> {
+    fn values(&self) -> impl Iterator<Item = (Rank, Scalar<'_>)> {
+        self.found.iter().map(Found::value)
+    }
+}
+
 /// `None` where the line is not one JSON object.
-fn parse<'a>(line: &'a str, path: &mut String, aliases: &Aliases) -> Option<Vec<Found<'a>>> {
-    path.clear();
+fn parse<'a>(line: &'a str, paths: &mut Paths, aliases: &Aliases) -> Option<Parsed<'a>> {
     if !line.trim_ascii_start().starts_with('{') {
         return None;
     }
-    let mut found = Vec::with_capacity(16);
+    let mut walk = Walk { paths, aliases, marks: Marks::default(), found: Vec::with_capacity(16) };
     let mut parser = serde_json::Deserializer::from_str(line);
-    let walked = Walk { path, aliases, rank: None, found: &mut found }.deserialize(&mut parser);
+    let walked = Step { walk: &mut walk, place: Place::LINE }.deserialize(&mut parser);
     // Of a line too long to be held whole, what its beginning says is taken.
     let is_cut = |error: &serde_json::Error| error.is_eof() && line.len() + 1 >= LINE_BYTES_MAX;
     match walked.and_then(|()| parser.end()) {
         Err(error) if !is_cut(&error) => return None,
         Ok(()) | Err(_) => {}
     }
+    Some(in_dialect(dialect::of(walk.marks), walk.found))
+}
+
+/// What was found, as the line's dialect means it.
+fn in_dialect<'a>(dialect: &'static Dialect, mut found: Vec<Found<'a>>) -> Parsed<'a> {
+    let is_number = |found: &Found<'_>| matches!(found.value, FoundValue::Number(_));
+    let answered = found.iter().any(|found| found.rank.field == Field::Status && is_number(found));
     found.reverse();
+    found.retain_mut(|found| {
+        let rank = dialect.rank(found.rank, answered);
+        rank.inspect(|rank| found.rank = *rank).is_some()
+    });
     found.sort_by_key(|found| found.rank);
-    Some(found)
+    let timed = found.iter().any(|found| found.rank.field == Field::Duration);
+    Parsed { origin: Origin { dialect, timed }, found }
 }
 
-/// Walks an object and keeps what aliases name.
+/// The name of the dialect that a line is in, for people.
+pub fn dialect_of(line: &str) -> &'static str {
+    let parsed = parse(line, &mut Paths::new(), &Aliases::standard());
+    parsed.map_or(Dialect::none(), |parsed| parsed.origin.dialect).name
+}
+
+/// Walks over a line and keeps what aliases name.
 struct Walk<'w, 'de> {
-    path: &'w mut String,
+    paths: &'w mut Paths,
     aliases: &'w Aliases,
-    /// What the value at hand says if it is a scalar.
-    rank: Option<Rank>,
-    found: &'w mut Vec<Found<'de>>,
+    marks: Marks,
+    found: Vec<Found<'de>>,
 }
 
-impl<'de> Walk<'_, 'de> {
-    fn keep(self, value: impl FnOnce() -> FoundValue<'de>) {
-        if let Some(rank) = self.rank {
-            self.found.push(Found { rank, value: value() });
+/// What is known of the value at hand.
+#[derive(Clone, Copy)]
+struct Place {
+    node: Node,
+    /// What it says if it is a scalar.
+    rank: Option<Rank>,
+    marking: Marking,
+}
+
+impl Place {
+    const LINE: Place = Place { node: Node::ROOT, rank: None, marking: Marking::NONE };
+
+    fn of(known: Known) -> Place {
+        let rank = match known.meaning {
+            Some(Meaning::Says(rank)) => Some(rank),
+            Some(Meaning::Holds) | None => None,
+        };
+        Place { node: known.node, rank, marking: known.marking }
+    }
+}
+
+/// One value of a walk.
+struct Step<'s, 'w, 'de> {
+    walk: &'s mut Walk<'w, 'de>,
+    place: Place,
+}
+
+impl<'de> Step<'_, '_, 'de> {
+    fn text(self, text: Cow<'de, str>) {
+        self.walk.marks.add(self.place.marking.text);
+        self.keep(FoundValue::Text(text));
+    }
+
+    fn number(self, number: Scalar<'static>) {
+        self.walk.marks.add(self.place.marking.number);
+        self.keep(FoundValue::Number(number));
+    }
+
+    fn keep(self, value: FoundValue<'de>) {
+        if let Some(rank) = self.place.rank {
+            self.walk.found.push(Found { rank, value });
         }
     }
 
     /// `true`, `false` and `null` say nothing but that a condition is met.
     fn keep_word(self, word: &'static str) {
-        if let Some(rank) = self.rank.filter(|rank| rank.condition.is_some()) {
-            self.found.push(Found { rank: rank.only_condition(), value: FoundValue::Text(Cow::Borrowed(word)) });
+        if let Some(rank) = self.place.rank.filter(|rank| rank.condition.is_some()) {
+            self.walk.found.push(Found { rank: rank.only_condition(), value: FoundValue::Text(Cow::Borrowed(word)) });
         }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Walk<'_, 'de> {
+impl<'de> DeserializeSeed<'de> for Step<'_, '_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -171,7 +235,7 @@ impl<'de> DeserializeSeed<'de> for Walk<'_, 'de> {
     }
 }
 
-impl<'de> Visitor<'de> for Walk<'_, 'de> {
+impl<'de> Visitor<'de> for Step<'_, '_, 'de> {
     type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -179,18 +243,14 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(outer) = map.next_key_seed(Key(self.path))? {
-            let rank = match self.aliases.meaning(self.path) {
-                Some(Meaning::Says(rank)) => Some(rank),
-                Some(Meaning::Holds) => None,
-                None => {
-                    map.next_value::<IgnoredAny>()?;
-                    self.path.truncate(outer);
-                    continue;
-                }
-            };
-            map.next_value_seed(Walk { path: self.path, aliases: self.aliases, rank, found: self.found })?;
-            self.path.truncate(outer);
+        let Step { walk, place } = self;
+        while let Some(known) =
+            map.next_key_seed(Key { paths: walk.paths, aliases: walk.aliases, parent: place.node })?
+        {
+            match known {
+                Some(known) => map.next_value_seed(Step { walk: &mut *walk, place: Place::of(known) })?,
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
         }
         Ok(())
     }
@@ -202,28 +262,28 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<(), E> {
-        self.keep(|| FoundValue::Text(Cow::Borrowed(text)));
+        self.text(Cow::Borrowed(text));
         Ok(())
     }
 
     fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        self.keep(|| FoundValue::Text(Cow::Owned(text.to_owned())));
+        self.text(Cow::Owned(text.to_owned()));
         Ok(())
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<(), E> {
-        self.keep(|| FoundValue::Number(Scalar::Whole(number)));
+        self.number(Scalar::Whole(number));
         Ok(())
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<(), E> {
         // Only negative numbers come here, and nothing daycap reads may be negative.
-        self.keep(|| FoundValue::Number(Scalar::Number(number as f64)));
+        self.number(Scalar::Number(number as f64));
         Ok(())
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<(), E> {
-        self.keep(|| FoundValue::Number(Scalar::Number(number)));
+        self.number(Scalar::Number(number));
         Ok(())
     }
 
@@ -238,25 +298,29 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
     }
 }
 
-/// A key, put at the end of the path; gives the path's length before.
-struct Key<'p>(&'p mut String);
+/// A key below an object, and what is known of its place.
+struct Key<'p> {
+    paths: &'p mut Paths,
+    aliases: &'p Aliases,
+    parent: Node,
+}
 
 impl<'de> DeserializeSeed<'de> for Key<'_> {
-    type Value = usize;
+    type Value = Option<Known>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<usize, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Known>, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
 impl Visitor<'_> for Key<'_> {
-    type Value = usize;
+    type Value = Option<Known>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a key")
     }
 
-    fn visit_str<E>(self, key: &str) -> Result<usize, E> {
-        Ok(field::push_key(self.0, key))
+    fn visit_str<E>(self, key: &str) -> Result<Option<Known>, E> {
+        Ok(self.paths.below(self.parent, key, self.aliases))
     }
 }

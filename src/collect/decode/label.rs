@@ -10,7 +10,8 @@ use super::field::{Field, Rank};
 use super::key::Keys;
 use super::operation;
 use super::routes::Routes;
-use super::value::{self, Scalar};
+use super::said::{Origin, Said};
+use super::value::Scalar;
 use crate::collect::Reading;
 use crate::collect::request::{Bucket, NONE, OTHER, Series, SeriesTable, Skip, TableIdentity};
 
@@ -102,69 +103,6 @@ impl Memo {
     }
 }
 
-/// What a line says, before it is known whether it reports a request.
-#[derive(Default)]
-struct Said<'a> {
-    method: Option<&'a str>,
-    url: Option<&'a str>,
-    host: Option<&'a str>,
-    status: Option<u16>,
-    operation: Option<&'a str>,
-    service: Option<&'a str>,
-    name: Option<&'a str>,
-    machine: Option<&'a str>,
-    key: Option<&'a str>,
-    attempt: bool,
-    /// One bit for each of the source's conditions that is met.
-    conditions: u64,
-}
-
-impl<'a> Said<'a> {
-    /// Of each field, the first usable value counts.
-    fn of(values: impl Iterator<Item = (Rank, Scalar<'a>)>, conditions: &[Box<str>]) -> Said<'a> {
-        let mut said = Said::default();
-        for (rank, value) in values {
-            if let Some(condition) = rank.condition
-                && conditions.get(usize::from(condition)).is_some_and(|expected| value::is(value, expected))
-            {
-                said.conditions |= 1 << condition;
-            }
-            match rank.field {
-                Field::Method => said.method = said.method.or_else(|| value::method(value)),
-                Field::Status => said.status = said.status.or_else(|| value::status(value)),
-                Field::Url => said.url = said.url.or_else(|| value::text(value)),
-                Field::Host => said.host = said.host.or_else(|| value::text(value)),
-                Field::Operation => said.operation = said.operation.or_else(|| value::text(value)),
-                // Ranked behind every operation field.
-                Field::Document => {
-                    said.operation = said.operation.or_else(|| value::text(value).and_then(operation::document_name));
-                }
-                Field::Service => said.service = said.service.or_else(|| value::text(value)),
-                Field::Name => said.name = said.name.or_else(|| value::text(value)),
-                Field::Machine => said.machine = said.machine.or_else(|| value::text(value)),
-                Field::Key => said.key = said.key.or_else(|| value::text(value)),
-                Field::Attempt => said.attempt |= value::text(value).is_some(),
-                Field::DocumentHash | Field::Message | Field::Error | Field::Condition => {}
-                Field::Time | Field::Duration | Field::Bytes | Field::Units => {}
-            }
-        }
-        said
-    }
-
-    /// Why this is no request, if it is none. The rule: a line reports a request if it has two of method, target, status
-    /// and operation, or one of them and the word that an attempt ended. A CONNECT is a tunnel: how many requests went
-    /// through it, the line cannot say.
-    fn skip(&self) -> Option<Skip> {
-        let facts =
-            [self.method.is_some(), self.url.is_some(), self.status.is_some(), self.operation.is_some(), self.attempt];
-        if facts.into_iter().filter(|fact| *fact).count() < 2 {
-            return Some(Skip::NotARequest);
-        }
-        let tunnel = self.method.is_some_and(|method| method.eq_ignore_ascii_case("CONNECT"));
-        tunnel.then_some(Skip::Tunnel)
-    }
-}
-
 /// All labels a worker has met with one reading.
 pub struct Labels {
     services: Names,
@@ -184,6 +122,8 @@ pub struct Labels {
     routes: Arc<Routes>,
     /// The source says where its servers' names are; a url's is not asked then.
     api_is_mapped: bool,
+    /// And what a request is; a message is not asked then.
+    requests_are_mapped: bool,
     sets: HashMap<Set, u32>,
     list: Vec<Set>,
     /// The series of set × bucket, in the table of `identity`.
@@ -210,6 +150,7 @@ impl Labels {
             shown_keys: Keys::new(&mapping.keys),
             routes,
             api_is_mapped: mapping.says(Field::Host),
+            requests_are_mapped: mapping.says_requests(),
             services,
             keys,
             apis,
@@ -227,14 +168,21 @@ impl Labels {
         }
     }
 
-    /// The label set of a line with these values, or why it reports no request.
-    pub fn resolve<'a>(&mut self, values: impl Iterator<Item = (Rank, Scalar<'a>)>) -> Result<LabelSet, Skip> {
-        let said = Said::of(values, &self.conditions);
+    /// The label set of a line with these values, in order of rank, or why it reports no request.
+    pub fn resolve<'a>(
+        &mut self,
+        origin: Origin,
+        values: impl Iterator<Item = (Rank, Scalar<'a>)>,
+    ) -> Result<LabelSet, Skip> {
+        let said = Said::of(origin, values, &self.conditions);
         if said.conditions.count_ones() as usize != self.conditions.len() {
             return Err(Skip::Excluded);
         }
-        if let Some(skip) = said.skip() {
+        if let Some(skip) = said.skip(origin) {
             return Err(skip);
+        }
+        if said.from_message && self.requests_are_mapped {
+            return Err(Skip::NotARequest);
         }
         let set = Set {
             service: self.service(&said),
@@ -254,7 +202,8 @@ impl Labels {
             operation::plain(service, &mut self.scratch);
             self.last_default.set(service, self.services.id(&self.scratch))
         });
-        u64::from(self.default_service)
+        // Spread over all bits: the numbers of kinds of lines, which it is mixed with, are small.
+        u64::from(self.default_service).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
     fn service(&mut self, said: &Said<'_>) -> u32 {
@@ -284,9 +233,9 @@ impl Labels {
         if let Some(api) = self.api {
             return api;
         }
-        // A url without server leaves it to the host field.
-        let server =
-            said.url.filter(|_| !self.api_is_mapped).and_then(operation::server).or(said.host).unwrap_or_default();
+        // A url without server leaves it to the host field, which may be the url that others are relative to.
+        let host = said.host.map(|host| operation::server(host).unwrap_or(host));
+        let server = said.url.filter(|_| !self.api_is_mapped).and_then(operation::server).or(host).unwrap_or_default();
         self.last_api.get(server).unwrap_or_else(|| {
             operation::host(server, &mut self.scratch);
             self.last_api.set(server, self.apis.id(&self.scratch))
@@ -303,11 +252,12 @@ impl Labels {
     }
 
     fn operation(&mut self, said: &Said<'_>) -> u32 {
-        match (said.operation, said.url) {
-            (Some(name), _) if self.routes.named(name).is_some() => self.routes.label(name, &mut self.scratch),
-            (Some(name), _) => operation::name(name, &mut self.scratch),
-            (None, Some(url)) => self.routes.label(url, &mut self.scratch),
-            (None, None) => self.scratch.clear(),
+        match (&said.operation, &said.hash, said.route.or(said.url)) {
+            (Some(name), ..) if self.routes.named(name).is_some() => self.routes.label(name, &mut self.scratch),
+            (Some(name), ..) => operation::name(name, &mut self.scratch),
+            (None, Some(hash), _) => operation::persisted(hash, &mut self.scratch),
+            (None, None, Some(url)) => self.routes.label(url, &mut self.scratch),
+            (None, None, None) => self.scratch.clear(),
         }
         self.operations.id(&self.scratch)
     }

@@ -2,8 +2,10 @@
 //! scalars as parts.
 //! This file never checks that a line is JSON; what it finds odd it does not learn.
 
-use super::field::{self, Aliases, Rank};
+use super::dialect::{self, Marks};
+use super::field::{self, Aliases, Field, Rank};
 use super::literal::Literal;
+use super::said::Origin;
 use super::scan::{self, Notes};
 use super::template::{Kind, LABELS_MAX, MEASURES_MAX, Part, Place, Source, Template};
 
@@ -18,8 +20,17 @@ pub fn learn(line: &[u8], aliases: &Aliases) -> Option<Template> {
     if line.len() > LINE_BYTES_MAX {
         return None;
     }
-    let mut learner =
-        Learner { line, aliases, at: 0, literal: 0, depth: 0, path: String::new(), parts: vec![], ranks: vec![] };
+    let mut learner = Learner {
+        line,
+        aliases,
+        at: 0,
+        literal: 0,
+        depth: 0,
+        path: String::new(),
+        parts: vec![],
+        ranks: vec![],
+        marks: Marks::default(),
+    };
     learner.value()?;
     learner.finish()
 }
@@ -36,6 +47,7 @@ struct Learner<'a> {
     parts: Vec<Part>,
     /// Each wanted value's rank, with the part it is in.
     ranks: Vec<(Rank, usize)>,
+    marks: Marks,
 }
 
 impl Learner<'_> {
@@ -112,6 +124,12 @@ impl Learner<'_> {
             }
             self.ranks.push((rank, self.parts.len()));
         }
+        let marking = dialect::marking(&self.path).unwrap_or_default();
+        match kind {
+            Kind::Text => self.marks.add(marking.text),
+            Kind::Number => self.marks.add(marking.number),
+            Kind::Word => {}
+        }
         let before = Literal::new(self.line.get(self.literal..start)?);
         self.parts.push(Part { before, kind, place: Place::Nowhere });
         self.literal = end;
@@ -137,8 +155,14 @@ impl Learner<'_> {
 
     /// Give the wanted values their places.
     fn finish(mut self) -> Option<Template> {
+        let dialect = dialect::of(self.marks);
+        let is_answer = |(rank, part): &(Rank, usize)| {
+            rank.field == Field::Status && self.parts.get(*part).is_some_and(|part| part.kind == Kind::Number)
+        };
+        let answered = self.ranks.iter().any(is_answer);
         let (mut labels, mut measures) = (Vec::new(), Vec::new());
         for (rank, part) in self.ranks {
+            let Some(rank) = dialect.rank(rank, answered) else { continue };
             let sort = if rank.is_label() { &mut labels } else { &mut measures };
             let place = sort.len();
             sort.push((rank, place));
@@ -147,6 +171,7 @@ impl Learner<'_> {
         if labels.len() > LABELS_MAX || measures.len() > MEASURES_MAX {
             return None;
         }
+        let timed = measures.iter().any(|(rank, _): &(Rank, usize)| rank.field == Field::Duration);
         let line_labels = labels.iter().map(|(rank, _)| rank.field).collect();
         // Where a key comes twice, the last one counts.
         for sort in [&mut labels, &mut measures] {
@@ -154,6 +179,7 @@ impl Learner<'_> {
         }
         let labels = labels.into_iter().map(|(rank, place)| (rank, Source::Line(place))).collect();
         let after = Literal::new(self.line.get(self.literal..)?);
-        Some(Template { parts: self.parts, after, labels, measures, line_labels })
+        let origin = Origin { dialect, timed };
+        Some(Template { parts: self.parts, after, labels, measures, line_labels, origin })
     }
 }

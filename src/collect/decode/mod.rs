@@ -28,9 +28,14 @@ mod words;
 pub mod mapping;
 mod routes;
 mod key;
+mod alias;
 mod field;
+mod dialect;
+mod paths;
 mod value;
 mod time;
+mod said;
+mod start;
 mod label;
 mod operation;
 mod id;
@@ -42,7 +47,7 @@ pub mod explain;
 
 use std::sync::Arc;
 
-use envelope::Envelopes;
+use envelope::{Envelopes, Opened, whole_line, without_nuls};
 use field::Aliases;
 use json::JsonLines;
 use label::Labels;
@@ -51,10 +56,11 @@ use otlp::OtlpLines;
 use plain::{Parser, PlainLines};
 use recall::Recall;
 use routes::Routes;
-use rows::{account, first_line};
+use rows::{Outcome, account, first_line};
 use time::Clockwork;
 
-use super::request::Decoded;
+use super::request::{Decoded, Skip};
+use super::tail::LINE_BYTES_MAX;
 use super::{Chunk, Family, Format, Reading};
 
 #[cfg(test)]
@@ -63,10 +69,13 @@ mod tests;
 mod safety;
 
 pub use detect::{Detection, detect};
+pub use envelope::closed_end;
 
 /// Reads lines one way. Learned templates and label caches live here, so keep one a worker and reading.
 pub struct Decoder {
     envelopes: Envelopes,
+    /// Of lines whose envelopes name no service. `None` where no envelope can, or what it names does not count.
+    default_service: Option<Box<str>>,
     lines: Lines,
     context: Context,
 }
@@ -116,12 +125,18 @@ impl Decoder {
             Family::Otlp => Lines::Otlp(Box::new(OtlpLines::new())),
             plain => Lines::Plain(Box::new(PlainLines::new(parser(plain, reading, aliases), recall))),
         };
-        Decoder { envelopes: Envelopes::of(format), lines, context }
+        let envelopes = Envelopes::of(format);
+        let is_named = reading.service.is_none() && envelopes.name_services();
+        Decoder { envelopes, default_service: is_named.then(|| default_service.into()), lines, context }
     }
 
     /// Add one row a request in `bytes`, which is `chunk`'s content, and account for every line.
     pub fn decode(&mut self, bytes: &[u8], chunk: &Chunk, decoded: &mut Decoded) {
         self.context.labels.use_table(&decoded.series);
+        self.context.clockwork.set_reference(chunk.written);
+        if !self.envelopes.is_empty() {
+            return self.open_all(bytes, chunk, decoded);
+        }
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             at += self.line(rest, chunk.start + at as u64, decoded);
@@ -131,25 +146,78 @@ impl Decoder {
     /// The line at the start of `rest`; how many bytes it takes.
     #[inline]
     fn line(&mut self, rest: &[u8], start: u64, decoded: &mut Decoded) -> usize {
-        let context = &mut self.context;
-        match &mut self.lines {
+        let each = |outcome, context: &mut Context| account(outcome, start, &mut context.labels, decoded);
+        self.lines.line(rest, &mut self.context, each)
+    }
+
+    /// The same of lines in envelopes.
+    fn open_all(&mut self, bytes: &[u8], chunk: &Chunk, decoded: &mut Decoded) {
+        let Decoder { envelopes, default_service, lines, context } = self;
+        let mut opened = |opened: Opened<'_>, decoded: &mut Decoded| {
+            context.account(opened, lines, default_service.as_deref(), decoded);
+        };
+        let has_nuls = memchr::memchr(0, bytes).is_some();
+        let mut at = 0;
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            let line = whole_line(rest);
+            let start = chunk.start + at as u64;
+            opened(envelopes.open(without_nuls(line, has_nuls), start), decoded);
+            at += line.len();
+        }
+        // A chunk of a log that goes on ends with a whole line, unless there is none in all of it.
+        let is_cut = bytes.len() > LINE_BYTES_MAX / 2;
+        while let Some(left) = envelopes.left_open(is_cut) {
+            opened(left, decoded);
+        }
+    }
+}
+
+impl Lines {
+    /// What becomes of the line at the start of `rest`, and how many bytes it takes.
+    #[inline]
+    fn line(&mut self, rest: &[u8], context: &mut Context, mut each: impl FnMut(Outcome, &mut Context)) -> usize {
+        match self {
             Lines::Json(lines) => {
                 let (outcome, taken) = lines.line(rest, context);
-                account(outcome, start, &mut context.labels, decoded);
+                each(outcome, context);
                 taken
             }
             Lines::Plain(lines) => {
                 let (line, taken) = first_line(rest);
-                let outcome = lines.line(line, context);
-                account(outcome, start, &mut context.labels, decoded);
+                each(lines.line(line, context), context);
                 taken
             }
             Lines::Otlp(lines) => {
                 let (line, taken) = first_line(rest);
-                lines
-                    .line(line, context, &mut |outcome, context| account(outcome, start, &mut context.labels, decoded));
+                lines.line(line, context, &mut each);
                 taken
             }
+        }
+    }
+}
+
+impl Context {
+    /// Account for a line that had envelopes, and for the piece before it.
+    fn account(&mut self, opened: Opened<'_>, lines: &mut Lines, default_service: Option<&str>, decoded: &mut Decoded) {
+        let follows = match opened {
+            Opened::Part { follows } => follows,
+            Opened::Foreign { outcome, follows } => {
+                account(outcome, 0, &mut self.labels, decoded);
+                follows
+            }
+            Opened::Whole { around, start, follows } => {
+                if let Some(default) = default_service {
+                    self.wrapping = self.labels.set_default_service(around.service().unwrap_or(default));
+                }
+                lines.line(around.line, self, |outcome, context| {
+                    let outcome = around.dated(outcome, &mut context.clockwork);
+                    account(outcome, start, &mut context.labels, decoded);
+                });
+                follows
+            }
+        };
+        if follows {
+            decoded.lines.skip(Skip::Part);
         }
     }
 }
@@ -158,7 +226,10 @@ impl Decoder {
 fn parser(family: Family, reading: &Reading, aliases: Arc<Aliases>) -> Parser {
     match family {
         Family::Json | Family::Otlp => unreachable!("they are not read as plain text"),
-        Family::Logfmt => Parser::Logfmt(Logfmt::new(aliases)),
+        Family::Logfmt => Parser::Logfmt(Logfmt::new(
+            aliases,
+            reading.mapping.as_ref().is_none_or(|mapping| !mapping.says_requests()),
+        )),
         Family::Combined => Parser::COMBINED,
         Family::Haproxy => Parser::HAPROXY,
         Family::Squid => Parser::SQUID,

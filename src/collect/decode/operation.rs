@@ -1,12 +1,16 @@
 //! Targets become labels: a path with its ids cut out, a GraphQL operation's name, a server's name.
 //! Nothing here lets a query string, a credential or an id through.
 
+use serde::Deserialize;
+
 use super::id::{self, HASH_BYTES_MIN};
 
 /// Labels are cut to this many bytes.
 pub const LABEL_BYTES_MAX: usize = 128;
 /// Stands where an id stood.
 const ID: &str = "{id}";
+/// As many of a document's hash tell a few hundred documents apart.
+const HASH_DIGITS: usize = 8;
 
 /// The path of a url or request target with ids cut out: `https://h/jobs/42?q=x` is `/jobs/{id}`.
 pub fn path(target: &str, label: &mut String) {
@@ -156,6 +160,59 @@ pub fn document_name(document: &str) -> Option<&str> {
         rest = &rest[rest.find('{')?..];
     }
     first_field(rest.strip_prefix('{')?)
+}
+
+/// Stands for a document of which only its hash is known; some call theirs by a name.
+pub fn persisted(hash: &str, label: &mut String) {
+    let digits = hash.strip_prefix("sha256:").unwrap_or(hash).get(..HASH_DIGITS);
+    let Some(digits) = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit())) else {
+        return name(hash, label);
+    };
+    label.clear();
+    label.push_str("persisted:");
+    label.push_str(digits);
+    label.make_ascii_lowercase();
+}
+
+/// The body of a GraphQL request, which a log holds as text.
+#[derive(Deserialize)]
+pub struct Body {
+    #[serde(rename = "operationName")]
+    operation_name: Option<String>,
+    query: Option<String>,
+    #[serde(rename = "documentId")]
+    document_id: Option<String>,
+    extensions: Option<Extensions>,
+}
+
+#[derive(Deserialize)]
+struct Extensions {
+    #[serde(rename = "persistedQuery")]
+    persisted_query: Option<PersistedQuery>,
+}
+
+#[derive(Deserialize)]
+struct PersistedQuery {
+    #[serde(rename = "sha256Hash")]
+    sha256_hash: Option<String>,
+}
+
+impl Body {
+    /// `None` where the text is no JSON object: a document, which begins with a brace too, has no quote behind it.
+    pub fn of(text: &str) -> Option<Body> {
+        let inside = text.trim_start().strip_prefix('{')?.trim_start();
+        if !inside.starts_with('"') { None } else { serde_json::from_str(text).ok() }
+    }
+
+    pub fn operation(&self) -> Option<&str> {
+        let named = self.operation_name.as_deref().filter(|name| !name.is_empty());
+        named.or_else(|| self.query.as_deref().and_then(document_name))
+    }
+
+    pub fn hash(&self) -> Option<&str> {
+        let persisted = self.extensions.as_ref().and_then(|extensions| extensions.persisted_query.as_ref());
+        persisted.and_then(|persisted| persisted.sha256_hash.as_deref()).or(self.document_id.as_deref())
+    }
 }
 
 fn keyword(rest: &str) -> Option<&'static str> {

@@ -2,10 +2,11 @@
 //! into an outcome. This file never knows a format.
 
 use super::Context;
-use super::field::Field;
+use super::dialect::Dialect;
 use super::fields::{Fields, Verdict};
 use super::recall::Recall;
 use super::rows::{Outcome, beside_nuls};
+use super::said::Origin;
 use super::value::{self, Scalar};
 use super::{alb, combined, envoy, haproxy, logfmt, regex, squid, text};
 use crate::collect::request::{Reject, Skip};
@@ -85,23 +86,24 @@ impl PlainLines {
     #[inline]
     fn outcome(&mut self, fields: &Fields<'_>, context: &mut Context) -> Outcome {
         let labels = &mut context.labels;
-        // What has escapes, or is no text at all, is only ever compared as it is.
-        let url = fields.labels().find(|(field, _)| *field == Field::Url);
-        let reducible = !fields.escaped && url.is_some_and(|(_, url)| url.is_ascii());
+        // What has escapes is only ever compared as it is.
+        let reducible = fields.has_url() && !fields.escaped;
         let kind = fields.kind() ^ context.wrapping;
-        let meaning = self.recall.meaning(kind, reducible, fields.labels(), || {
+        let origin = Origin { dialect: Dialect::none(), timed: fields.is_timed() };
+        let bytes = fields.labels().map(|(rank, value)| (rank.field, value));
+        let meaning = self.recall.meaning(kind, reducible, bytes, || {
             let is_text = |(_, value): (_, &[u8])| std::str::from_utf8(value).is_ok();
-            if !fields.escaped && fields.iter().all(is_text) {
-                return Some(labels.resolve(fields.values()));
+            if !fields.escaped && fields.labels().all(is_text) {
+                return Some(labels.resolve(origin, fields.labels().map(|(rank, value)| (rank, Scalar::Text(value)))));
             }
-            let read: Vec<_> =
-                fields.iter().map(|(rank, value)| (rank, value::unescaped(value, fields.escaped))).collect();
-            Some(labels.resolve(read.iter().map(|(rank, text)| (*rank, Scalar::Text(text.as_bytes())))))
+            let text = |(rank, value): (_, &[u8])| (rank, value::unescaped(value, fields.escaped));
+            let read: Vec<_> = fields.labels().map(text).collect();
+            Some(labels.resolve(origin, read.iter().map(|(rank, text)| (*rank, Scalar::Text(text.as_bytes())))))
         });
         match meaning {
             None => Outcome::Reject(Reject::Malformed),
             Some(Err(skip)) => Outcome::Skip(skip),
-            Some(Ok(labels)) => Outcome::Request(labels, value::measures(fields.values(), &mut context.clockwork)),
+            Some(Ok(labels)) => Outcome::Request(labels, value::measures(fields.measures(), &mut context.clockwork)),
         }
     }
 }

@@ -127,7 +127,10 @@ impl Recall {
 
     /// All that [`super::label`] takes from a url: whether there is one, its server, its path's label.
     fn push_url(&mut self, bytes: &[u8]) {
-        let Some(url) = value::text(Scalar::Text(bytes)) else { return push(b"", &mut self.key) };
+        // What is no text is told apart as it is; empty and `-` alike say nothing.
+        let Some(url) = value::text(Scalar::Text(bytes)) else {
+            return push(if bytes == b"-" { b"" } else { bytes }, &mut self.key);
+        };
         self.routes.label(url, &mut self.path);
         // A path's label is never empty, so this is not the key of no url.
         push(self.path.as_bytes(), &mut self.key);

@@ -46,7 +46,7 @@ pub fn text_end(bytes: &[u8], mut at: usize, notes: &mut Notes) -> Option<usize>
 /// The high bit of each byte that is a quote, a backslash or a control character. A borrow may set wrong
 /// bits, but only above a right one, and the lowest is all that is asked for.
 #[inline(always)]
-fn stops(word: u64) -> u64 {
+pub fn stops(word: u64) -> u64 {
     let control = word.wrapping_sub(0x20 * ONES);
     let quote = (word ^ (0x22 * ONES)).wrapping_sub(ONES);
     let backslash = (word ^ (0x5c * ONES)).wrapping_sub(ONES);

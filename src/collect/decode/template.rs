@@ -5,6 +5,7 @@
 
 use super::field::{Field, Rank};
 use super::literal::Literal;
+use super::said::Origin;
 use super::scan::{self, Notes};
 use super::value::Scalar;
 
@@ -54,6 +55,7 @@ pub struct Template {
     pub measures: Vec<(Rank, usize)>,
     /// What the labels that are found in the line say, in the order of the line.
     pub line_labels: Vec<Field>,
+    pub origin: Origin,
 }
 
 /// A value's bytes: their start and end in the line.
@@ -216,7 +218,14 @@ impl Template {
             Source::Fixed(..) => (*rank, source.clone()),
         });
         let after = Literal::new(&literal);
-        Some(Template { parts, after, labels: labels.collect(), measures: self.measures.clone(), line_labels })
+        Some(Template {
+            parts,
+            after,
+            labels: labels.collect(),
+            measures: self.measures.clone(),
+            line_labels,
+            origin: self.origin,
+        })
     }
 
     /// Whether a url is among them.

@@ -7,6 +7,7 @@ pub mod stamp;
 
 use super::field::{Field, Unit};
 use super::fields::{Fields, Verdict};
+use super::words::next_word;
 use answer::Answer;
 
 /// Read a line. Any line may stand in such a log; most of them report no request.
@@ -42,7 +43,7 @@ enum Ended<'a> {
     },
 }
 
-/// `METHOD URL STATUS`, with more between and behind.
+/// `METHOD URL STATUS`, with more between and behind; or status and url, without a method.
 struct Call<'a> {
     /// Where its method stands.
     start: usize,
@@ -89,6 +90,7 @@ fn find(text: &[u8]) -> Option<Ended<'_>> {
         Some(b'A'..=b'Z') => ended(text, space, space),
         // It may end a colour.
         Some(b'm') => ended(text, without_colour(&text[..space]).len(), space),
+        Some(b'-' | b':') => reply(text, space),
         _ => None,
     })
 }
@@ -118,14 +120,52 @@ fn call<'a>(text: &'a [u8], start: usize, method: &'a [u8], after: &'a [u8]) -> 
     (answer.versioned || is_usual(method)).then_some(Call {
         start,
         method,
-        url: url.strip_suffix(b":").or_else(|| url.strip_suffix(b",")).unwrap_or(url),
+        url: bare(url),
         server: server(&text[..start]),
         answer,
     })
 }
 
+/// `<-- 200 OK https://h/p (12ms)`, as OkHttp logs it, and Symfony's `Response: "200 https://h/p"`. The line before it
+/// announced the call, with its method and without a status.
+fn reply(text: &[u8], space: usize) -> Option<Ended<'_>> {
+    let (before, after) = (&text[..space], &text[space + 1..]);
+    let (after, words_max) = if before.ends_with(b"<--") {
+        (after, REASON_WORDS_MAX)
+    } else {
+        let quoted = after.strip_prefix(b"\\").unwrap_or(after).strip_prefix(b"\"")?;
+        before.ends_with(b"Response:").then_some((quoted, 0))?
+    };
+    let (status, mut rest) = next_word(after)?;
+    for _ in 0..words_max {
+        if begins_full_url(rest) {
+            break;
+        }
+        rest = next_word(rest)?.1;
+    }
+    let end = memchr::memchr3(b' ', b'"', 0x1b, rest).unwrap_or(rest.len());
+    let (url, ending) = rest.split_at(end);
+    let answer = Answer::plain(status, ending).filter(|_| begins_full_url(url))?;
+    Some(Ended::Call(Call { start: space, method: b"", url: bare(url), server: None, answer }))
+}
+
+/// `Network Authentication Required`, and one more.
+const REASON_WORDS_MAX: usize = 4;
+
+/// A url without what a sentence puts behind it.
+fn bare(url: &[u8]) -> &[u8] {
+    match url {
+        [url @ .., b':' | b',' | b'\\'] => url,
+        _ => url,
+    }
+}
+
 fn begins_url(text: &[u8]) -> bool {
-    text.first() == Some(&b'/') || text.starts_with(b"http://") || text.starts_with(b"https://")
+    text.first() == Some(&b'/') || begins_full_url(text)
+}
+
+fn begins_full_url(text: &[u8]) -> bool {
+    text.starts_with(b"http://") || text.starts_with(b"https://")
 }
 
 fn is_usual(method: &[u8]) -> bool {
@@ -164,7 +204,8 @@ fn server(before: &[u8]) -> Option<&[u8]> {
 fn unnamed(text: &[u8], start: usize) -> Option<Ended<'_>> {
     let said = start.checked_sub(b"Received ".len())?;
     let rest = text[said..].strip_prefix(b"Received HTTP response headers after ")?;
-    let (duration_ms, rest) = rest.split_at(memchr::memchr(b'm', rest)?);
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
+    let (duration_ms, rest) = rest.split_at(digits);
     let status = rest.strip_prefix(b"ms - ")?.get(..3)?;
     Some(Ended::Unnamed { start: said, said: &text[said..start + b"HTTP response headers".len()], duration_ms, status })
 }
@@ -192,7 +233,10 @@ pub fn past_colour(mut text: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::tests::row;
+    use super::super::value::{self, Scalar};
     use super::*;
     use crate::collect::Family;
 
@@ -231,6 +275,186 @@ mod tests {
         }
     }
 
+    /// What the first message says, as it is written.
+    fn said(text: &str) -> String {
+        let mut fields = Fields::new();
+        assert_eq!(message(text.as_bytes(), &mut fields), !fields.is_empty());
+        written(&fields)
+    }
+
+    fn written(fields: &Fields<'_>) -> String {
+        let labels = fields.labels().map(|(_, value)| String::from_utf8_lossy(value).into_owned());
+        let measures = fields.measures().map(|(rank, value)| {
+            let Scalar::Text(text) = value else { panic!("written") };
+            match rank.field {
+                Field::Duration => {
+                    format!("{:?}", value::written_duration(std::str::from_utf8(text).unwrap(), rank.unit))
+                }
+                field => format!("{} {}", String::from_utf8_lossy(text), field.name()),
+            }
+        });
+        labels.chain(measures).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn duration_and_bytes_are_read_where_their_unit_or_place_tells() {
+        for (text, expected) in [
+            // morgan 1.11.0: dev, short, tiny; a client that left
+            (
+                "\x1b[0mPOST /graphql \x1b[33m429\x1b[0m 74.155 ms - 12\x1b[0m",
+                "POST /graphql 429 Some(74.155) 12 bytes",
+            ),
+            ("\x1b[0mGET /dev \x1b[36m304\x1b[0m 0.224 ms - -\x1b[0m", "GET /dev 304 Some(0.224)"),
+            ("GET /dev 200 0.224 ms - 2", "GET /dev 200 Some(0.224) 2 bytes"),
+            ("::1 - GET /short HTTP/1.1 200 2 - 0.283 ms", "GET /short 200 2 bytes Some(0.283)"),
+            ("POST /graphql 200 12 - 23.557 ms", "POST /graphql 200 12 bytes Some(23.557)"),
+            ("GET /dev - - ms - -", "GET /dev -"),
+            ("\x1b[0mGET /dev \x1b[0m-\x1b[0m - ms - -\x1b[0m", "GET /dev -"),
+            ("GET /tiny - - - - ms", "GET /tiny -"),
+            ("::1 - GET /short HTTP/1.1 - - - - ms", "GET /short -"),
+            // loguru 0.7.3, winston 3
+            ("__main__:<module>:35 - POST https://h/graphql 200", "POST https://h/graphql 200"),
+            ("GET https://h/p 200 OK (123ms)", "GET https://h/p 200 Some(123.0)"),
+            ("GET https://h/p 404 Not Found in 1m2.5s", "GET https://h/p 404 Some(62500.0)"),
+            ("GET https://h/p 200 in 45ms", "GET https://h/p 200 Some(45.0)"),
+            ("GET https://h/p -> 200", "GET https://h/p 200"),
+            ("GET https://h/p: 200 OK", "GET https://h/p 200"),
+            ("GET https://h/p | 200 | 0.5 s", "GET https://h/p 200 Some(500.0)"),
+            ("GET https://h/p => \x1b[32m200\x1b[0m 500µs", "GET https://h/p 200 Some(0.5)"),
+            ("GET https://h/p 200 500 µs", "GET https://h/p 200 Some(0.5)"),
+            // koa-logger, Serilog's request logging, octokit.js, client-go
+            (
+                "  \x1b[90m-->\x1b[0m \x1b[1mGET\x1b[0m \x1b[90m/p\x1b[0m \x1b[32m200\x1b[0m \x1b[90m5ms\x1b[0m \x1b[90m2b\x1b[0m",
+                "GET /p 200 Some(5.0)",
+            ),
+            ("HTTP GET /api/x responded 200 in 12.3456 ms", "GET /api/x 200 Some(12.3456)"),
+            ("GET /repos/a/b - 200 with id ABCD:12 in 123ms", "GET /repos/a/b 200 Some(123.0)"),
+            (
+                "round_trippers.go:454] GET https://127.0.0.1:6443/api/v1/nodes 200 OK in 5 milliseconds",
+                "GET https://127.0.0.1:6443/api/v1/nodes 200 Some(5.0)",
+            ),
+            // elastic-transport 8, elasticsearch-py 7
+            ("POST https://h:9200/_bulk [status:200 duration:0.012s]", "POST https://h:9200/_bulk 200 Some(12.0)"),
+            ("GET http://h:9200/ [status:N/A request:10.010s]", "GET http://h:9200/ N/A Some(10010.0)"),
+            // OkHttp's logging interceptor, Symfony's HttpClient
+            ("<-- 200 OK https://h/p (22ms, 6-byte body)", " https://h/p 200 Some(22.0)"),
+            ("<-- 500 https://h/p (1022ms, unknown-length body)", " https://h/p 500 Some(1022.0)"),
+            (r#"http_client.INFO: Response: "200 https://h/p" 0.123 seconds [] []"#, " https://h/p 200 Some(123.0)"),
+            (r#"{"message":"Response: \"404 https://h/p\""}"#, " https://h/p 404"),
+            // uvicorn, werkzeug
+            ("INFO:     127.0.0.1:52344 - \"GET /items HTTP/1.1\" 200 OK", "GET /items 200"),
+            ("127.0.0.1 - - \"GET /items HTTP/1.1\" 200 -", "GET /items 200"),
+            // How long to wait, not how long it took; a count that may be anything
+            ("POST https://h/p 429, retrying in 5s", "POST https://h/p 429"),
+            ("POST https://h/p 429 Retrying in 5s", "POST https://h/p 429"),
+            ("POST https://h/p 200 123", "POST https://h/p 200"),
+            // .NET's HttpClient, inner handler
+            (
+                "info: Received HTTP response headers after 123.4567ms - 200",
+                "Received HTTP response headers 200 Some(123.4567)",
+            ),
+            // The first of two
+            ("GET /a 200 GET /b 500", "GET /a 200"),
+        ] {
+            assert_eq!(said(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_answer_of_dotnet_counts_without_saying_whose_it_is() {
+        let line = "2026-11-22 21:53:21 info: System.Net.Http.HttpClient.api.ClientHandler[101] Received HTTP response headers after 123.4567ms - 429";
+        assert_eq!(row(Family::Text, line), "2026-11-22T21:53 stem (none) (none) (none) (none) 429 123.4567ms 0B 1u");
+    }
+
+    #[test]
+    fn what_is_no_ended_attempt_says_nothing() {
+        for line in [
+            "",
+            " ",
+            "started",
+            // .NET's HttpClient
+            "info: System.Net.Http.HttpClient.api.LogicalHandler[100] Start processing HTTP request POST https://h/p",
+            "info: System.Net.Http.HttpClient.api.ClientHandler[100] Sending HTTP request POST https://h/p",
+            "info: System.Net.Http.HttpClient.api.LogicalHandler[101] End processing HTTP request after 130.1ms - 200",
+            // urllib3 2.8.0
+            "Starting new HTTPS connection (1): api.example.com:443",
+            "Resetting dropped connection: api.example.com",
+            "Incremented Retry for (url='/graphql/rl'): Retry(total=0, connect=None, read=None, redirect=None, status=None)",
+            "Retry: /graphql/rl",
+            "Redirecting https://h/a -> https://h/b",
+            "Retrying (Retry(total=1)) after connection broken by 'ReadTimeoutError()': /graphql",
+            // httpcore 1.0
+            "connect_tcp.started host='api.example.com' port=443 local_address=None timeout=5.0 socket_options=None",
+            "send_request_headers.started request=<Request [b'POST']>",
+            "send_request_headers.complete",
+            "receive_response_headers.complete return_value=(b'HTTP/1.1', 200, b'OK', [(b'content-length', b'11')])",
+            // hyper, reqwest
+            "DEBUG reqwest::connect: starting new connection: https://api.example.com/",
+            "DEBUG hyper_util::client::legacy::pool: reuse idle connection for (\"https\", api.example.com)",
+            // OkHttp's logging interceptor, Symfony's HttpClient
+            "--> POST https://h/p http/1.1 (3-byte body)",
+            "<-- END HTTP (6-byte body)",
+            "<-- 200 OK (22ms, 6-byte body)",
+            "<-- HTTP FAILED: java.io.IOException: Canceled",
+            r#"http_client.INFO: Request: "GET https://h/p""#,
+            // koa-logger
+            "  <-- GET /p",
+            // openai-python, beside httpx's own line
+            "HTTP Response: POST https://h/v1/responses \"200 OK\" Headers({'date': 'x'})",
+            "Retrying POST https://h/p 429",
+            // Announced, or not about an answer
+            "POST https://h/p",
+            "POST https://h/p HTTP/1.1",
+            "GET /items 200 items",
+            "GET https://h/p 200ms",
+            "GET https://h/p 2000",
+            "GET https://h/p 099",
+            "WIDGET /a 200",
+            "ROAST /a 200",
+            "the TARGET /a 200",
+            "x=GET /a 200",
+            "READ /var/log/app 200",
+            "GET users 200",
+        ] {
+            assert_eq!(said(line), "", "{line}");
+            assert_eq!(row(Family::Text, &format!("2026-11-22 21:53:21 {line}")), "skipped", "{line}");
+        }
+    }
+
+    const LINES: [&str; 4] = [
+        r#"2026-11-23 05:16:54,762 - urllib3.connectionpool - DEBUG - https://api.example.com:443 "POST /graphql HTTP/1.1" 200 11"#,
+        r#"2026-11-22 21:53:21,179 INFO httpx: HTTP Request: POST http://127.0.0.1:8099/graphql "HTTP/1.1 429 Too Many Requests""#,
+        "2026-11-22 21:53:21 \x1b[0mPOST /graphql \x1b[33m429\x1b[0m 74.155 ms - 12\x1b[0m",
+        "2026-11-22 21:53:21 Received HTTP response headers after 123.4567ms - 429",
+    ];
+
+    #[test]
+    fn the_beginning_of_a_line_is_no_other_request() {
+        for line in LINES {
+            super::super::tests::beginnings_agree(read, line);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200), line in 0..LINES.len(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            read(&bytes, &mut Fields::new());
+            let mut line = LINES[line].as_bytes().to_vec();
+            let at = at.index(line.len());
+            line[at] = byte;
+            read(&line, &mut Fields::new());
+        }
+
+        /// Texts of the pieces that messages are made of.
+        #[test]
+        fn pieces_in_any_order_are_survived(pieces in prop::collection::vec(prop::sample::select(vec![
+            "GET", "POST", " ", " ", "/a", "https://h", "\"", "\\", "HTTP/1.1", "200", "-", " ms", "1.5", ":", "\x1b[32m", "\x1b[", "m", "2026-11-22",
+            "T21:53:21", "+01:00", "Nov 22 ", "21:53", "Received HTTP response headers after ", "ms - ", "id", "µ", ",",
+        ]), 0..12)) {
+            read(pieces.concat().as_bytes(), &mut Fields::new());
+        }
+    }
+
     #[test]
     fn a_message_inside_json_may_have_its_quotes_escaped() {
         for text in [
@@ -239,17 +463,7 @@ mod tests {
         ] {
             let mut fields = Fields::new();
             assert!(message(text, &mut fields));
-            let said: Vec<_> = fields.iter().map(|(rank, value)| (rank.field, value)).collect();
-            assert_eq!(
-                said,
-                [
-                    (Field::Method, &b"POST"[..]),
-                    (Field::Url, b"/graphql"),
-                    (Field::Status, b"200"),
-                    (Field::Host, b"api.example.com"),
-                    (Field::Bytes, b"11"),
-                ]
-            );
+            assert_eq!(written(&fields), "POST /graphql 200 api.example.com 11 bytes");
         }
         assert!(!message(b"Retry: /graphql", &mut Fields::new()));
     }

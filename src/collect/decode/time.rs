@@ -1,4 +1,5 @@
-//! Time stamps become minutes: RFC 3339 and its relatives, common log format, Unix time in any unit.
+//! Time stamps become minutes: RFC 3339 and its relatives, common log format, asctime, syslog's without a year, Unix time
+//! in any unit.
 //! This file never reads a clock; a stamp without a zone is read in the zone it is given.
 
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta, TimeZone};
@@ -10,9 +11,9 @@ use crate::day::Minute;
 /// A written stamp, split where its minute ends: the minute follows from `minute` and `zone` alone, so
 /// lines of one minute are parsed once.
 struct Stamp<'a> {
-    /// `2026-11-22T21:53` or `22/Nov/2026:21:53`.
+    /// `2026-11-22T21:53`, `22/Nov/2026:21:53`, `Sun Nov 22 21:53` or `Nov 22 21:53`.
     minute: &'a [u8],
-    /// What follows seconds and fraction: empty, `Z`, `+01:00`, ` +0100`, ` UTC` …
+    /// What follows seconds and fraction: empty, `Z`, `+01:00`, ` +0100`, ` UTC`, ` 2026` …
     zone: &'a [u8],
 }
 
@@ -23,6 +24,8 @@ pub struct Clockwork {
     /// Where in `last_text` the zone starts.
     last_split: usize,
     last: Option<Minute>,
+    /// See [`Clockwork::set_reference`].
+    reference: Option<Minute>,
 }
 
 /// Below this, a number is no Unix time but a duration or a count that has a stamp's name
@@ -33,7 +36,17 @@ const EPOCH_SECONDS_END: u64 = 100_000_000_000;
 
 impl Clockwork {
     pub fn new(zone: Tz) -> Clockwork {
-        Clockwork { zone, last_text: Vec::new(), last_split: 0, last: None }
+        Clockwork { zone, last_text: Vec::new(), last_split: 0, last: None, reference: None }
+    }
+
+    /// Stamps without a year were written at this minute or before it; unless it is known, they cannot be read.
+    pub fn set_reference(&mut self, reference: Option<Minute>) {
+        if self.reference != reference {
+            self.reference = reference;
+            // What was remembered may have been read by the former.
+            self.last_text.clear();
+            self.last_split = 0;
+        }
     }
 
     /// The minute of a stamp in text; `None` where it cannot be read or lies before 1970.
@@ -41,6 +54,7 @@ impl Clockwork {
     pub fn text(&mut self, text: &[u8]) -> Option<Minute> {
         match split(text) {
             Some(stamp) => self.stamp(&stamp),
+            None if text.first().is_some_and(u8::is_ascii_alphabetic) => self.stamp(&split_named(text)?),
             None => epoch_text(text),
         }
     }
@@ -56,7 +70,11 @@ impl Clockwork {
 
     #[cold]
     fn learn(&mut self, stamp: &Stamp<'_>) {
-        self.last = minute(stamp, self.zone);
+        self.last = if stamp.minute.first().is_some_and(u8::is_ascii_alphabetic) {
+            named_minute(stamp, self.zone, self.reference)
+        } else {
+            minute(stamp, self.zone)
+        };
         self.last_text.clear();
         self.last_text.extend_from_slice(stamp.minute);
         self.last_split = self.last_text.len();
@@ -81,7 +99,7 @@ pub fn epoch_whole(count: u64) -> Option<Minute> {
 #[inline]
 pub fn epoch_whole_in(unit: Unit, count: u64) -> Option<Minute> {
     let seconds = match unit {
-        Unit::Guess => return epoch_whole(count),
+        Unit::Guess | Unit::Go => return epoch_whole(count),
         Unit::Seconds => count,
         Unit::Millis => count / 1_000,
         Unit::Micros => count / 1_000_000,
@@ -152,7 +170,12 @@ fn after_seconds(rest: &[u8]) -> Option<&[u8]> {
 /// The UTC minute of a written one.
 fn minute(stamp: &Stamp<'_>, zone: Tz) -> Option<Minute> {
     let local = naive(stamp.minute)?;
-    let seconds = match offset_seconds(stamp.zone)? {
+    instant(local, offset_seconds(stamp.zone)?, zone)
+}
+
+/// The UTC minute of a wall clock so many seconds east of UTC, or in the zone.
+fn instant(local: NaiveDateTime, offset: Option<i64>, zone: Tz) -> Option<Minute> {
+    let seconds = match offset {
         Some(offset) => local.and_utc().timestamp() - offset,
         None => in_zone(local, zone)?,
     };
@@ -174,6 +197,55 @@ fn naive(text: &[u8]) -> Option<NaiveDateTime> {
         return None;
     }
     date.and_hms_opt(number(&clock[..2])?, number(&clock[3..])?, 0)
+}
+
+/// Stamps that begin with a name: `Sun Nov 22 21:53:21 2026`, `Nov 22 21:53:21`. A day of one digit may have a space in
+/// front, as both asctime and syslog write it.
+fn split_named(text: &[u8]) -> Option<Stamp<'_>> {
+    let (minute, rest) = text.split_at_checked(memchr::memchr(b':', text)? + 3)?;
+    Some(Stamp { minute, zone: after_seconds(rest)? })
+}
+
+/// The UTC minute of a stamp that begins with a name.
+fn named_minute(stamp: &Stamp<'_>, zone: Tz, reference: Option<Minute>) -> Option<Minute> {
+    let words = |text| <[u8]>::split(text, u8::is_ascii_whitespace).filter(|word: &&[u8]| !word.is_empty());
+    let mut named = words(stamp.minute);
+    let mut name = named.next()?;
+    if is_weekday(name) {
+        name = named.next()?;
+    }
+    let (month, day, clock) = (month_named(name)?, number(named.next()?)?, named.next()?);
+    let [_, _, b':', _, _] = clock else { return None };
+    let (hour, minute) = (number(&clock[..2])?, number(&clock[3..])?);
+    let local = |year| NaiveDate::from_ymd_opt(year, month, day)?.and_hms_opt(hour, minute, 0);
+    // Behind the clock: a zone, a year, both or neither.
+    let stated = words(stamp.zone).find(|word| word.len() == 4 && word.iter().all(u8::is_ascii_digit));
+    let offset = match words(stamp.zone).find(|word| Some(*word) != stated) {
+        Some(offset) => offset_seconds(offset)?,
+        None => None,
+    };
+    let instant = |year| instant(local(year)?, offset, zone);
+    match stated {
+        Some(stated) => instant(year(stated)?),
+        None => latest(reference?, instant),
+    }
+}
+
+/// A stamp may be this much later than its log was last written to: clocks and zones differ.
+const AHEAD_MINUTES_MAX: u32 = crate::day::DAY_MINUTES;
+/// 29 February comes again after at most so many years.
+const LEAP_YEARS_MAX: i32 = 8;
+
+/// Of a date that comes every year, the latest that had come at `reference`.
+fn latest(reference: Minute, instant: impl Fn(i32) -> Option<Minute>) -> Option<Minute> {
+    let end = Minute(reference.0.saturating_add(AHEAD_MINUTES_MAX));
+    let year = chrono::Datelike::year(&reference.start());
+    (year - LEAP_YEARS_MAX..=year + 1).rev().filter_map(instant).find(|minute| *minute <= end)
+}
+
+fn is_weekday(name: &[u8]) -> bool {
+    const DAYS: [&[u8]; 7] = [b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"sun"];
+    DAYS.iter().any(|day| day.eq_ignore_ascii_case(name))
 }
 
 fn year(digits: &[u8]) -> Option<i32> {
@@ -256,6 +328,9 @@ mod tests {
             "2026-11-22 21:53:21 UTC",
             "22/Nov/2026:21:53:21 +0000",
             "22/Nov/2026:22:53:21 +0100",
+            "Sun Nov 22 21:53:21 2026",
+            "Sun Nov 22 21:53:21 UTC 2026",
+            "Nov 22 21:53:21 2026",
             "1795384401",
             "1795384401.263",
             "1795384401263",
@@ -290,6 +365,13 @@ mod tests {
             "22/Foo/2026:21:53:21 +0000",
             "0.023",
             "12",
+            "Nov 22 21:53:21",
+            "Sun Foo 22 21:53:21 2026",
+            "Sun Nov 22 21:53",
+            "Sun Nov 22 2:53:21 2026",
+            "Nov 22 21:53:21 CET",
+            "a:",
+            "Nov:",
             "-5",
             "99999999999999999999999",
         ] {
@@ -314,6 +396,40 @@ mod tests {
         assert_eq!(read("2026-11-01 01:30:00", zone), "2026-11-01T08:30");
         assert_eq!(read("2026-03-08 02:30:00", zone), "2026-03-08T10:30");
         assert_eq!(read("2026-03-08 03:30:00", zone), "2026-03-08T10:30");
+    }
+
+    #[test]
+    fn a_stamp_without_a_year_is_of_the_latest_year_that_had_it() {
+        for (written, text, minute) in [
+            ("2026-11-22T21:54:00Z", "Nov 22 21:53:21", "2026-11-22T21:53"),
+            ("2026-11-22T21:54:00Z", "Nov  1 21:53:21.5", "2026-11-01T21:53"),
+            ("2026-11-22T21:54:00Z", "Nov 1 21:53:21", "2026-11-01T21:53"),
+            // A log's last lines of a year, written to again in the next, and the other way round.
+            ("2027-01-02T00:00:00Z", "Dec 31 23:59:59", "2026-12-31T23:59"),
+            ("2026-12-31T23:59:59Z", "Jan  1 00:30:00", "2027-01-01T00:30"),
+            // A day ahead is a clock that is wrong, more is the year before.
+            ("2026-11-21T21:53:00Z", "Nov 22 21:53:21", "2026-11-22T21:53"),
+            ("2026-11-21T21:52:00Z", "Nov 22 21:53:21", "2025-11-22T21:53"),
+            ("2026-11-22T21:54:00Z", "Feb 29 12:00:00", "2024-02-29T12:00"),
+            ("2026-11-22T21:54:00Z", "Feb 30 12:00:00", "-"),
+        ] {
+            let mut clockwork = Clockwork::new(Tz::UTC);
+            clockwork.set_reference(Clockwork::new(Tz::UTC).text(written.as_bytes()));
+            let read = clockwork.text(text.as_bytes());
+            let read = read.map_or("-".to_owned(), |minute| minute.start().format("%Y-%m-%dT%H:%M").to_string());
+            assert_eq!(read, minute, "{text} written by {written}");
+        }
+    }
+
+    #[test]
+    fn another_reference_is_another_year() {
+        let mut clockwork = Clockwork::new(Tz::UTC);
+        for (year, read) in [(2025, "2025"), (2026, "2026"), (2024, "2024")] {
+            let written = format!("{year}-12-01T00:00:00Z");
+            clockwork.set_reference(Clockwork::new(Tz::UTC).text(written.as_bytes()));
+            let minute = clockwork.text(b"Nov 22 21:53:21").expect("a minute");
+            assert_eq!(minute.start().format("%Y").to_string(), read);
+        }
     }
 
     #[test]

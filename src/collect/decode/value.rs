@@ -20,6 +20,7 @@ pub enum Scalar<'a> {
 pub struct Measures {
     pub minute: Result<Minute, Reject>,
     pub duration_ms: Option<f64>,
+    /// At most [`BYTES_MAX`].
     pub bytes: u64,
     /// At most [`UNITS_MAX`].
     pub units: u64,
@@ -30,6 +31,9 @@ pub struct Measures {
 /// that nonsense overdraws is seen, where a lost line is not.
 pub const UNITS_MAX: u64 = 1 << 40;
 
+/// A response of more bytes (a TiB) counts as one of these, for the same reasons.
+pub const BYTES_MAX: u64 = 1 << 40;
+
 /// Read the measures among `values`, which come in order of rank: of each field, the first usable counts.
 #[inline]
 pub fn measures<'a>(values: impl Iterator<Item = (Rank, Scalar<'a>)>, clockwork: &mut Clockwork) -> Measures {
@@ -39,7 +43,7 @@ pub fn measures<'a>(values: impl Iterator<Item = (Rank, Scalar<'a>)>, clockwork:
         match rank.field {
             Field::Time if minute.is_err() => minute = stamp(value, rank.unit, clockwork).unwrap_or(minute),
             Field::Duration if duration_ms.is_none() => duration_ms = duration(value, rank.unit),
-            Field::Bytes if bytes.is_none() => bytes = count(value),
+            Field::Bytes if bytes.is_none() => bytes = count(value).map(|bytes| bytes.min(BYTES_MAX)),
             Field::Units if units.is_none() => units = count(value).map(|units| units.min(UNITS_MAX)),
             _ => {}
         }
@@ -127,10 +131,11 @@ fn count(value: Scalar<'_>) -> Option<u64> {
 }
 
 fn digits_value(digits: &[u8]) -> Option<u64> {
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(digits).ok()?.parse().ok()
+    let add = |sum: u64, digit: &u8| {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        sum.checked_mul(10)?.checked_add(u64::from(digit))
+    };
+    if digits.is_empty() { None } else { digits.iter().try_fold(0, add) }
 }
 
 fn whole(value: Scalar<'_>) -> Option<u64> {
@@ -145,7 +150,7 @@ fn duration(value: Scalar<'_>, unit: Unit) -> Option<f64> {
         Scalar::Text(text) => return written_duration(std::str::from_utf8(text).ok()?.trim(), unit),
         // Rounding a count beyond 2^53 is a rounding of nanoseconds in a hundred days.
         Scalar::Whole(count) => count as f64 * millis_per(unit, count >= GUESSED_NANOS_MIN),
-        Scalar::Number(number) if unit == Unit::Guess => number * 1e3,
+        Scalar::Number(number) if matches!(unit, Unit::Go | Unit::Guess) => number * 1e3,
         Scalar::Number(number) => number * millis_per(unit, false),
     };
     (duration_ms >= 0.0 && duration_ms.is_finite()).then_some(duration_ms)
@@ -159,7 +164,7 @@ fn millis_per(unit: Unit, large: bool) -> f64 {
         Unit::Seconds => 1e3,
         Unit::Millis => 1.0,
         Unit::Micros => 1e-3,
-        Unit::Nanos => 1e-6,
+        Unit::Nanos | Unit::Go => 1e-6,
         Unit::Guess => {
             if large {
                 1e-6
@@ -189,7 +194,7 @@ pub fn written_duration(text: &str, unit: Unit) -> Option<f64> {
 
 fn named_unit(name: &str, digits: &str, unit: Unit) -> Option<f64> {
     match name {
-        "" if unit == Unit::Guess && digits.contains('.') => Some(1e3),
+        "" if matches!(unit, Unit::Go | Unit::Guess) && digits.contains('.') => Some(1e3),
         "" => Some(millis_per(unit, digits.len() > 6)),
         "ns" => Some(1e-6),
         "us" | "µs" | "μs" => Some(1e-3),

@@ -19,6 +19,8 @@ use crate::collect::past::PAST_LOGS_MAX;
 use crate::collect::torn;
 use crate::day::Now;
 
+mod pieces;
+
 /// Longer than an archive is waited for.
 const ARCHIVE_SECONDS: u32 = 1000;
 

@@ -10,7 +10,7 @@ use crate::collect::decode::value::written_duration;
 pub struct Answer<'a> {
     /// `HTTP/1.1` stands before the status.
     pub versioned: bool,
-    /// `-` where a client left before it had one.
+    /// `-` or `N/A` where there was none.
     pub status: &'a [u8],
     ending: &'a [u8],
 }
@@ -28,19 +28,26 @@ impl<'a> Answer<'a> {
         }
         let text = past_separator(text);
         let (status, ending) = text.split_at_checked(3)?;
-        let is_status = matches!(status, [b'1'..=b'5', b'0'..=b'9', b'0'..=b'9']);
         let follows = match ending.first() {
             None | Some(b' ' | b'"' | b'\'' | b'\\' | b',' | b';' | b':' | b')' | b']' | b'|' | 0x1b) => true,
             Some(_) => false,
         };
-        (is_status && follows && (versioned || may_follow(ending))).then_some(Answer { versioned, status, ending })
+        (is_status(status) && follows && (versioned || may_follow(ending))).then_some(Answer {
+            versioned,
+            status,
+            ending,
+        })
+    }
+
+    /// One that stands before its url.
+    pub fn plain(status: &'a [u8], ending: &'a [u8]) -> Option<Answer<'a>> {
+        is_status(status).then_some(Answer { versioned: false, status, ending })
     }
 
     /// Push duration and bytes, where they are written.
     #[inline]
     pub fn push_measures(&self, fields: &mut Fields<'a>) {
-        let separates =
-            |byte: &u8| matches!(byte, b' ' | b'(' | b')' | b'[' | b']' | b',' | b';' | b'"' | b'\\' | b'|');
+        let separates = |byte: &u8| matches!(byte, b' ' | b'(' | b')' | b',' | b';' | b'"' | b'\\' | b'|');
         let words = self.ending.split(separates).map(uncoloured).filter(|word| !word.is_empty()).take(WORDS_MAX);
         let mut words = words.peekable();
         let mut may_be_bytes = self.versioned;
@@ -68,6 +75,10 @@ impl<'a> Answer<'a> {
     }
 }
 
+fn is_status(word: &[u8]) -> bool {
+    matches!(word, [b'1'..=b'5', b'0'..=b'9', b'0'..=b'9'])
+}
+
 /// Blanks, quotes and colours.
 fn past_gap(mut text: &[u8]) -> &[u8] {
     loop {
@@ -90,13 +101,17 @@ fn past_version(text: &[u8]) -> Option<&[u8]> {
 
 /// What writers put between url and status.
 fn past_separator(text: &[u8]) -> &[u8] {
-    const SEPARATORS: [&[u8]; 9] =
-        [b"->", b"=>", "→".as_bytes(), b":", b"-", b"|", b"responded ", b"returned ", b"status="];
+    const SEPARATORS: [&[u8]; 10] =
+        [b"->", b"=>", "→".as_bytes(), b":", b"-", b"|", b"responded ", b"returned ", b"status=", b"[status:"];
     SEPARATORS.iter().find_map(|separator| text.strip_prefix(*separator)).map_or(text, past_gap)
 }
 
-/// morgan's line of a client that left before it had an answer: `GET /a - - ms - -`, `GET /a - - - - ms`.
+/// There was none: morgan's `GET /a - - ms - -` and `GET /a - - - - ms` of a client that left, `[status:N/A …]` of
+/// Elasticsearch's client that got none.
 fn left(text: &[u8], versioned: bool) -> Option<Answer<'_>> {
+    if let Some(ending) = text.strip_prefix(b"[status:N/A") {
+        return Some(Answer { versioned, status: b"N/A", ending });
+    }
     let ending = text.strip_prefix(b"-").map(past_gap)?;
     let left = [&b"- ms - "[..], b"- - - ms"].iter().any(|mark| ending.starts_with(mark));
     left.then_some(Answer { versioned, status: &text[..1], ending: b"" })
@@ -107,7 +122,7 @@ fn may_follow(ending: &[u8]) -> bool {
     let rest = past_gap(ending);
     let end = rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len());
     let word = &rest[..end];
-    !word.first().is_some_and(u8::is_ascii_lowercase) || passes(word) || word.contains(&b'=')
+    !word.first().is_some_and(u8::is_ascii_lowercase) || passes(word) || memchr::memchr2(b'=', b':', word).is_some()
 }
 
 /// Words that may stand between status and duration: its reason, and what leads to the duration. `Retrying in 5s` and
@@ -117,10 +132,12 @@ fn passes(word: &[u8]) -> bool {
     reason || [&b"in"[..], b"took", b"after", b"with", b"id", b"ok"].contains(&word)
 }
 
-/// Up to where a colour begins; of a word that begins with one, behind it.
+/// A word without the colours around it, without brackets, and without the names that Elasticsearch's client gives.
 fn uncoloured(word: &[u8]) -> &[u8] {
     let word = past_colour(word);
-    &word[..memchr::memchr(0x1b, word).unwrap_or(word.len())]
+    let word = &word[..memchr::memchr(0x1b, word).unwrap_or(word.len())];
+    let word = word.strip_suffix(b"]").unwrap_or(word);
+    [&b"["[..], b"duration:", b"request:"].iter().find_map(|start| word.strip_prefix(*start)).unwrap_or(word)
 }
 
 /// `0.283 ms`, `45ms`, `1m2.5s`.

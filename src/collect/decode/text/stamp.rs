@@ -15,11 +15,11 @@ fn written(text: &[u8], colon: usize) -> Option<&[u8]> {
         return None;
     }
     let after = past_seconds(rest);
-    if let Some(length) = date_length(date) {
-        let end = after.len() - zone_length(after);
-        return Some(&text[date.len() - length..text.len() - end]);
-    }
-    (is_asctime(date) && is_year(after)).then(|| &text[date.len() - ASCTIME..text.len() - after.len() + YEAR])
+    let (length, end) = match date_length(date) {
+        Some(length) => (length, zone_length(after)),
+        None => (named_length(date)?, year_length(after)),
+    };
+    Some(&text[date.len() - length..text.len() - after.len() + end])
 }
 
 fn are_digits<const N: usize>(bytes: [&u8; N]) -> bool {
@@ -40,20 +40,24 @@ fn date_length(date: &[u8]) -> Option<usize> {
     are_digits([d, dd, y, yy, yyy, yyyy]).then_some(b"22/Nov/2026:".len())
 }
 
-/// C's `Sun Nov 22 21:53:21 2026` has its year behind the clock.
-const ASCTIME: usize = b"Sun Nov 22 ".len();
-const YEAR: usize = b" 2026".len();
-
-fn is_asctime(date: &[u8]) -> bool {
-    let [.., a, b, c, b' ', d, e, f, b' ', tens, ones, b' '] = date else { return false };
-    [a, b, c, d, e, f].into_iter().all(u8::is_ascii_alphabetic)
-        && (tens.is_ascii_digit() || *tens == b' ')
-        && ones.is_ascii_digit()
+/// The same for C's `Sun Nov 22 ` and syslog's `Nov 22 `.
+fn named_length(date: &[u8]) -> Option<usize> {
+    const MONTHS: &[u8] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
+    let (before, day) = date.split_at_checked(date.len().checked_sub(b"Nov 22 ".len())?)?;
+    let ([a, b, c, b' ', b' ' | b'0'..=b'9', b'0'..=b'9', b' '], parted) = (day, before.last()) else { return None };
+    let is_month = MONTHS.chunks(3).any(|month| month == [*a, *b, *c]);
+    let weekday = matches!(before, [.., a, b, c, b' '] if [a, b, c].into_iter().all(u8::is_ascii_alphabetic));
+    (is_month && !parted.is_some_and(u8::is_ascii_alphanumeric)).then_some(day.len() + if weekday { 4 } else { 0 })
 }
 
-fn is_year(after: &[u8]) -> bool {
-    matches!(after, [b' ', y, yy, yyy, yyyy, ..] if are_digits([y, yy, yyy, yyyy]))
-        && !after.get(YEAR).is_some_and(u8::is_ascii_digit)
+/// How many bytes at the start of `rest` are the ` 2026` that C writes behind the clock.
+fn year_length(rest: &[u8]) -> usize {
+    match rest {
+        [b' ', y, yy, yyy, yyyy, after @ ..] if are_digits([y, yy, yyy, yyyy]) => {
+            if after.first().is_some_and(u8::is_ascii_alphanumeric) { 0 } else { 5 }
+        }
+        _ => 0,
+    }
 }
 
 /// What follows `:21.263611` or `:21,263`; seconds may be absent.
@@ -118,4 +122,64 @@ fn number(text: &[u8]) -> &[u8] {
     let whole = digits(text);
     let fraction = text[whole..].strip_prefix(b".").map_or(0, digits);
     &text[..whole + if fraction > 0 { 1 + fraction } else { 0 }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_stamp_before_a_message_is_found() {
+        for (prefix, stamp) in [
+            ("2026-11-22 21:53:21,179 INFO httpx: HTTP Request: ", "2026-11-22 21:53:21,179"),
+            ("INFO [2024-09-28 17:27:41] httpx - HTTP Request: ", "2024-09-28 17:27:41"),
+            ("2026-11-22 21:53:21.277 | INFO     | __main__:<module>:35 - ", "2026-11-22 21:53:21.277"),
+            ("\x1b[32m2026-11-22 21:53:21.277\x1b[0m | ", "2026-11-22 21:53:21.277"),
+            ("2026-11-22T21:54:16.466209Z  INFO rt: ", "2026-11-22T21:54:16.466209Z"),
+            ("[2026-11-22T21:54:16+01:00] ", "2026-11-22T21:54:16+01:00"),
+            ("[2026-11-22T21:54:16+01] ", "2026-11-22T21:54:16+01"),
+            ("2026/11/22 21:53:21 ", "2026/11/22 21:53:21"),
+            ("2026-11-22 21:53:21 +0100 [12] ", "2026-11-22 21:53:21 +0100"),
+            ("2026-11-22 21:53:21 UTC [12] ", "2026-11-22 21:53:21 UTC"),
+            ("2026-11-22 21:53:21 - 12 - ", "2026-11-22 21:53:21"),
+            ("2026-11-22 21:53:21 -12 ", "2026-11-22 21:53:21"),
+            ("2026-11-22 21:53:21 UTCP ", "2026-11-22 21:53:21"),
+            ("2026-11-22 21:53 ", "2026-11-22 21:53"),
+            ("I, [2026-11-22T21:53:21.179263 #1234]  INFO -- : ", "2026-11-22T21:53:21.179263"),
+            ("127.0.0.1 - - [22/Nov/2026:21:53:21 +0000] \"", "22/Nov/2026:21:53:21 +0000"),
+            ("Sun Nov 22 21:53:21 2026 ", "Sun Nov 22 21:53:21 2026"),
+            ("Nov  2 21:53:21 web app[7]: ", "Nov  2 21:53:21"),
+            ("[pid 4711 12:34] 1795384401.263 ", "1795384401.263"),
+            ("[1795384401263] ", "1795384401263"),
+            ("1795384401", "1795384401"),
+            ("at 12:30:00 10.0.0.12:8099 2026-11-22 21:53:21 ", "2026-11-22 21:53:21"),
+        ] {
+            assert_eq!(
+                find(prefix.as_bytes()).map(|stamp| std::str::from_utf8(stamp).unwrap()),
+                Some(stamp),
+                "{prefix}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_stamp_is_left_alone() {
+        for prefix in [
+            "",
+            ":",
+            "12:30",
+            "21:53:21.179 [main] DEBUG ",
+            "DEBUG:urllib3.connectionpool:http://127.0.0.1:8099 ",
+            "[2026-11-22] 4711 ",
+            "Job 12 10:30:00 ",
+            "id=1795384401 ",
+            "req-1795384401 ",
+            "2795384401 ",
+            "17953844012 ",
+            "1795384401.263.1 ",
+            "1795384401abc ",
+        ] {
+            assert_eq!(find(prefix.as_bytes()), None, "{prefix}");
+        }
+    }
 }
