@@ -51,6 +51,7 @@ fn into_ledger(log: &Path, state: &tempfile::TempDir) -> u64 {
     let source = Source {
         name: "log".to_owned(),
         paths: vec![log.to_string_lossy().into_owned()],
+        journal: None,
         reading: Reading::unsettled(Tz::UTC),
         start: Start::Beginning,
     };

@@ -327,6 +327,9 @@ fn marks() -> BTreeMap<Day, Vec<LogMark>> {
         open: false,
         missing_since: None,
         format: Some(Format::JSON),
+        cursor: None,
+        backlog: 0,
+        arrived: 0,
     };
     BTreeMap::from([(day(), vec![mark])])
 }

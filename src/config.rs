@@ -1,6 +1,8 @@
 //! The TOML file becomes a [`Config`] that cannot be wrong; every error names the key, the value and
 //! the remedy. This file never opens anything and never reads the environment: [`Surroundings`] tells it.
 
+mod journal;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
@@ -104,7 +106,7 @@ pub fn ad_hoc(logs: Vec<String>, limit: Option<NonZeroU64>, zone: Tz, surroundin
 }
 
 fn source_of(paths: Vec<String>, reading: Reading) -> Source {
-    Source { name: paths[0].clone(), paths, reading, start: Start::Beginning }
+    Source { name: paths[0].clone(), paths, journal: None, reading, start: Start::Beginning }
 }
 
 impl Reading {
@@ -154,7 +156,9 @@ struct RawHttp {
 #[serde(deny_unknown_fields)]
 struct RawSource {
     name: Option<String>,
-    path: OneOrMany,
+    path: Option<OneOrMany>,
+    journal: Option<OneOrMany>,
+    journal_directory: Option<PathBuf>,
     #[serde(default)]
     format: Option<String>,
     service: Option<String>,
@@ -179,6 +183,15 @@ struct RawSource {
 enum OneOrMany {
     One(String),
     Many(Vec<String>),
+}
+
+impl From<OneOrMany> for Vec<String> {
+    fn from(written: OneOrMany) -> Vec<String> {
+        match written {
+            OneOrMany::One(text) => vec![text],
+            OneOrMany::Many(texts) => texts,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -244,6 +257,7 @@ fn settle(raw: Raw, surroundings: &Surroundings) -> Result<Config, String> {
         notifiers: raw.notify.into_iter().map(settle_notifier).collect::<Result<_, _>>()?,
     };
     refuse_doubles("source", config.sources.iter().map(|source| source.name.as_str()))?;
+    journal::refuse_doubles(&config.sources)?;
     refuse_doubles("quota", config.quotas.iter().map(|quota| quota.name.as_str()))?;
     refuse_doubles("notify", config.notifiers.iter().map(|notifier| notifier.name.as_str()))?;
     Ok(config)
@@ -284,12 +298,16 @@ fn listen(text: Option<&str>) -> Result<SocketAddr, String> {
 
 /// The source, and what it says of its silences.
 fn settle_source(raw: RawSource) -> Result<(Source, Option<StaleAfter>), String> {
-    let paths = match raw.path {
-        OneOrMany::One(path) => vec![path],
-        OneOrMany::Many(paths) => paths,
-    };
-    let Some(first) = paths.first() else {
-        return Err("source: path is empty; name at least one file or pattern".to_owned());
+    let (paths, units): (Vec<String>, Vec<String>) =
+        (raw.path.map(Into::into).unwrap_or_default(), raw.journal.map(Into::into).unwrap_or_default());
+    let first = match (paths.first(), units.first()) {
+        (Some(first), None) | (None, Some(first)) => first,
+        (None, None) => {
+            return Err("source: there is neither path nor journal; name files, or systemd units".to_owned());
+        }
+        (Some(path), Some(_)) => {
+            return Err(format!("source {path:?}: it has path and journal; give each a [[source]] of its own"));
+        }
     };
     let name = raw.name.unwrap_or_else(|| first.clone());
     let within = |error: String| format!("source {name:?}: {error}");
@@ -313,9 +331,10 @@ fn settle_source(raw: RawSource) -> Result<(Source, Option<StaleAfter>), String>
         zone: zone(raw.tz.as_deref()).map_err(within)?,
         mapping: mapping.checked(format).map_err(within)?,
     };
+    let journal = journal::settle(&units, raw.journal_directory).map_err(within)?;
     let start = start(raw.start.as_deref()).map_err(within)?;
     let stale_after = raw.stale_after.as_deref().map(|text| stale_after(text).map_err(within)).transpose()?;
-    Ok((Source { name, paths, reading, start }, stale_after))
+    Ok((Source { name, paths, journal, reading, start }, stale_after))
 }
 
 fn stale_after(text: &str) -> Result<StaleAfter, String> {

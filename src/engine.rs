@@ -84,6 +84,8 @@ pub struct Engine {
     marks: BTreeMap<LogId, LogMark>,
     /// Days with lines that are not committed, and the logs that gave them.
     touched: BTreeMap<Day, BTreeSet<LogId>>,
+    /// Up to where lines that state no time are counted, by the day of their arrival.
+    arrived: BTreeMap<(Day, LogId), u64>,
     usages: Vec<Usage>,
     doubts: Doubts,
     sources: Sources,
@@ -134,6 +136,7 @@ impl Engine {
             tally: Tally::default(),
             marks: state.marks.into_iter().map(|mark| (mark.id, mark)).collect(),
             touched: BTreeMap::new(),
+            arrived: BTreeMap::new(),
             usages,
             changed: doubts.has_unsaved(),
             doubts,
@@ -202,6 +205,7 @@ impl Engine {
         for (day, logs) in harvest.touched {
             self.touched.entry(day).or_default().extend(logs);
         }
+        self.arrived.extend(harvest.arrived);
         self.caught_up |= harvest.caught_up;
         self.changed |= moved;
         if moved || caught_up {
@@ -275,7 +279,11 @@ impl Engine {
         self.changed = true;
         self.tally.merge(committed.left.tally);
         for (day, marks) in committed.left.marks {
-            self.touched.entry(day).or_default().extend(marks.iter().map(|mark| mark.id));
+            for mark in marks {
+                self.touched.entry(day).or_default().insert(mark.id);
+                let counted_to = self.arrived.entry((day, mark.id)).or_default();
+                *counted_to = mark.arrived.max(*counted_to);
+            }
         }
     }
 
@@ -383,8 +391,14 @@ impl Engine {
         self.changed = false;
         self.committing = true;
         let habits = self.sources.habits();
-        let marks_of = |logs: BTreeSet<LogId>| logs.iter().filter_map(|log| self.marks.get(log).cloned()).collect();
-        let marks = std::mem::take(&mut self.touched).into_iter().map(|(day, logs)| (day, marks_of(logs))).collect();
+        let arrived = std::mem::take(&mut self.arrived);
+        let mark_of = |day, log: &LogId| {
+            let arrived = arrived.get(&(day, *log)).copied().unwrap_or(0);
+            self.marks.get(log).map(|mark| LogMark { arrived, ..mark.clone() })
+        };
+        let marks_of = |day, logs: BTreeSet<LogId>| logs.iter().filter_map(|log| mark_of(day, log)).collect();
+        let touched = std::mem::take(&mut self.touched);
+        let marks = touched.into_iter().map(|(day, logs)| (day, marks_of(day, logs))).collect();
         Commit {
             tally: std::mem::take(&mut self.tally),
             marks,

@@ -38,6 +38,8 @@ pub struct Harvest {
     pub marks: BTreeMap<LogId, LogMark>,
     /// The logs that gave lines to each UTC day.
     pub touched: BTreeMap<Day, BTreeSet<LogId>>,
+    /// Up to where each log's lines that state no time are counted, by the day of their arrival.
+    pub arrived: BTreeMap<(Day, LogId), u64>,
     /// By source: what became of the lines read in this pass.
     pub lines: BTreeMap<usize, Lines>,
     /// By source: the minutes that this pass's new requests state, and how many state each.
@@ -54,19 +56,28 @@ pub struct Harvest {
 /// Lines that the ledger already holds: by log, each day's mark.
 pub type Counted = HashMap<LogId, BTreeMap<Day, u64>>;
 
+/// Of lines that state no time: by log, up to where the ledger holds them.
+pub type Arrived = HashMap<LogId, u64>;
+
 /// Reads, decodes and sums. Owned by whoever runs passes; one at a time.
 pub struct Harvester {
     /// Whoever holds it can end a running pass after the chunk at hand: a stop does not wait for a long catch-up.
     halt: Arc<AtomicBool>,
     tail: Tail,
     counted: Counted,
+    arrived: Arrived,
     workers: Vec<Worker>,
 }
 
 impl Harvester {
     pub fn new(tail: Tail, counted: Counted) -> Harvester {
         let count = thread::available_parallelism().map_or(1, |count| count.get());
-        Harvester { halt: Arc::default(), tail, counted, workers: (0..count).map(|_| Worker::default()).collect() }
+        let workers = (0..count).map(|_| Worker::default()).collect();
+        Harvester { halt: Arc::default(), tail, counted, arrived: Arrived::default(), workers }
+    }
+
+    pub fn with_arrived(self, arrived: Arrived) -> Harvester {
+        Harvester { arrived, ..self }
     }
 
     /// Set it to end a running pass.
@@ -87,8 +98,8 @@ impl Harvester {
 
     /// Read what the last look found, at most a pass's worth.
     pub fn read(&mut self) -> Harvest {
-        let Harvester { halt, tail, counted, workers } = self;
-        let queue = Queue { halt, tail: Mutex::new((tail, 0)), counted };
+        let Harvester { halt, tail, counted, arrived, workers } = self;
+        let queue = Queue { halt, tail: Mutex::new((tail, 0)), counted, arrived };
         let mut more = workers[0].work(&queue, ALONE_BYTES_MAX);
         if more {
             thread::scope(|scope| {
@@ -110,8 +121,8 @@ impl Harvester {
         if let Some(now) = look {
             self.tail.scan(now);
         }
-        let Harvester { tail, counted, workers, halt } = self;
-        let queue = Queue { tail: Mutex::new((tail, 0)), counted, halt };
+        let Harvester { tail, counted, arrived, workers, halt } = self;
+        let queue = Queue { tail: Mutex::new((tail, 0)), counted, arrived, halt };
         let more = workers[0].work(&queue, bytes_max);
         self.gather(!more)
     }
@@ -140,6 +151,7 @@ struct Queue<'a> {
     halt: &'a AtomicBool,
     tail: Mutex<(&'a mut Tail, u64)>,
     counted: &'a Counted,
+    arrived: &'a Arrived,
 }
 
 impl Queue<'_> {
@@ -150,7 +162,10 @@ impl Queue<'_> {
         if *given >= bytes_max || self.halt.load(Ordering::Relaxed) {
             return Err(true);
         }
-        let piece = tail.next_chunk(buffer).ok_or(false)?;
+        let mut piece = tail.next_chunk(buffer).ok_or(false)?;
+        if let Some(arrival) = &mut piece.arrival {
+            arrival.counted_to = self.arrived.get(&piece.log).copied().unwrap_or(0);
+        }
         *given += piece.chunk.end - piece.chunk.start;
         Ok(piece)
     }
@@ -212,12 +227,17 @@ impl Worker {
 
     fn decode(&mut self, piece: &Piece, counted: Option<&BTreeMap<Day, u64>>) {
         let first = self.decoders.decoded.rows.len();
+        self.decoders.decoded.arrival = piece.arrival;
         self.decoders.decode(&piece.reading, &piece.default_service, &self.buffer, &piece.chunk);
         if let Some(counted) = counted {
             self.drop_counted(first, &piece.chunk, counted);
         }
         let lines = std::mem::take(&mut self.decoders.decoded.lines);
         self.found.lines.entry(piece.source).or_default().add(&lines);
+        if let Some(arrival) = piece.arrival.filter(|_| lines.arrived > 0) {
+            let counted_to = self.found.arrived.entry((arrival.minute.utc_day(), piece.log)).or_default();
+            *counted_to = piece.chunk.end.max(*counted_to);
+        }
         self.note_days(first, piece);
         if self.decoders.are_full() {
             self.tally();
@@ -278,6 +298,10 @@ impl Worker {
         harvest.tally.merge(found.tally);
         for (day, logs) in found.touched {
             harvest.touched.entry(day).or_default().extend(logs);
+        }
+        for (of, to) in found.arrived {
+            let counted_to = harvest.arrived.entry(of).or_default();
+            *counted_to = to.max(*counted_to);
         }
         for (source, lines) in found.lines {
             harvest.lines.entry(source).or_default().add(&lines);

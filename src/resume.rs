@@ -15,7 +15,7 @@ use crate::count::query::{self, Incomplete};
 use crate::day::{Day, Minute};
 use crate::doubt::Doubts;
 use crate::engine::Engine;
-use crate::harvest::{Counted, Harvester};
+use crate::harvest::{Arrived, Counted, Harvester};
 use crate::keep;
 use crate::state::{self, Held, Loaded, State};
 use crate::usage::{Usage, history_span};
@@ -51,7 +51,7 @@ pub fn resume(config: &Arc<Config>, version: &'static str, now: DateTime<Utc>) -
         doubts.note_day(day, reason);
     }
     let tail = Tail::new(config.sources.clone(), known).after(state.saved);
-    let harvester = Harvester::new(tail, counted(&footers));
+    let harvester = Harvester::new(tail, counted(&footers)).with_arrived(arrived(&footers));
     let engine = Engine::new(config.clone(), version, state, usages, doubts, days);
     Ok(Resumed { engine, harvester, ledger, warnings })
 }
@@ -108,17 +108,19 @@ fn settle(loaded: Loaded) -> (State, Option<String>) {
 /// none: its first commit was cut short, or the state is lost. What lies between is skipped by the footers.
 pub(crate) fn known_logs(state: &State, footers: &[Footer]) -> Vec<Known> {
     let mut known: BTreeMap<LogId, (Option<Day>, Known)> = BTreeMap::new();
+    let is_in_state: BTreeSet<LogId> = state.marks.iter().map(|mark| mark.id).collect();
     let resumes = state.marks.iter().map(|mark| (None, mark, mark.offset));
     let rereads =
         footers.iter().flat_map(|footer| footer.marks.iter().map(move |mark| (Some(footer.day), mark, mark.begun)));
     for (day, mark, resume) in resumes.chain(rereads) {
         let (last, log) = known.entry(mark.id).or_insert_with(|| (day, Known { mark: mark.clone(), resume }));
         *last = day.max(*last);
-        if mark.offset > log.mark.offset {
+        // The state's cursor says where in a journal to read on: a footer's would be too far.
+        let has_place = mark.cursor.is_some() && is_in_state.contains(&mark.id);
+        if mark.offset > log.mark.offset && !has_place {
             log.mark = mark.clone();
         }
     }
-    let is_in_state: BTreeSet<LogId> = state.marks.iter().map(|mark| mark.id).collect();
     let mut known: Vec<_> = known.into_values().collect();
     known.sort_by_key(|(last, log)| (is_in_state.contains(&log.mark.id), *last));
     known.into_iter().map(|(_, log)| log).collect()
@@ -133,6 +135,15 @@ fn counted(footers: &[Footer]) -> Counted {
         }
     }
     counted
+}
+
+fn arrived(footers: &[Footer]) -> Arrived {
+    let mut arrived = Arrived::default();
+    for mark in footers.iter().flat_map(|footer| &footer.marks).filter(|mark| mark.arrived > 0) {
+        let counted_to = arrived.entry(mark.id).or_default();
+        *counted_to = mark.arrived.max(*counted_to);
+    }
+    arrived
 }
 
 fn incomplete(footers: &[Footer]) -> Incomplete {
@@ -304,5 +315,110 @@ mod tests {
         assert_eq!(told(&again), [""; 0]);
         let requests: Vec<_> = again.ledger.footers().expect("reads").iter().map(|footer| footer.requests).collect();
         assert_eq!(requests, [Some(2), Some(1)]);
+    }
+
+    /// A run of its own, on made-up time.
+    struct Session {
+        resumed: Resumed,
+        config: Arc<Config>,
+        began: DateTime<Utc>,
+    }
+
+    impl Session {
+        fn new(config: &Arc<Config>, at: &str) -> Session {
+            let began = at.parse().expect("an instant");
+            Session { resumed: resume(config, "0", began).expect("resumes"), config: config.clone(), began }
+        }
+
+        /// Read and save: how many lines were counted, how many of them because they arrived, how many refused.
+        fn pass(&mut self, at: &str) -> [u64; 3] {
+            let wall: DateTime<Utc> = at.parse().expect("an instant");
+            let now = Now { wall, uptime: (wall - self.began).to_std().expect("later") };
+            let harvest = Box::new(self.resumed.harvester.pass(now));
+            let lines = harvest.lines.get(&0).copied().unwrap_or_default();
+            let mut effects = self.resumed.engine.apply(now, Event::Harvested(harvest));
+            while let Some(effect) = effects.pop() {
+                let Effect::Commit(commit) = effect else { continue };
+                let committed: Committed = commit::perform(*commit, &self.resumed.ledger, &self.config.state_dir);
+                assert_eq!(committed.error, None);
+                let event = Event::Committed(Box::new(committed), Duration::ZERO);
+                effects.extend(self.resumed.engine.apply(now, event));
+            }
+            [lines.counted, lines.arrived, lines.no_time]
+        }
+    }
+
+    fn write_unstamped(dir: &Path, lines: usize) {
+        let text = std::fs::read_to_string(dir.join("a.log")).expect("reads");
+        let more = "{\"method\":\"GET\",\"path\":\"/a\",\"status\":200}\n".repeat(lines);
+        std::fs::write(dir.join("a.log"), text + &more).expect("writes");
+    }
+
+    /// Requests that the ledger holds, by day.
+    fn held(config: &Config) -> Vec<(String, u64)> {
+        let footers = Ledger::new(&config.state_dir, &config.host).footers().expect("reads");
+        footers.iter().map(|footer| (footer.day.to_string(), footer.requests.expect("known"))).collect()
+    }
+
+    #[test]
+    fn a_line_without_a_stamp_counts_when_it_arrives_and_is_refused_when_nobody_saw_it_come() {
+        let (dir, config) = fixture();
+        write_unstamped(dir.path(), 2);
+        let mut session = Session::new(&config, "2026-11-22T12:00:00Z");
+        assert_eq!(session.pass("2026-11-22T12:00:00Z"), [3, 0, 2], "they were there before");
+        write_unstamped(dir.path(), 4);
+        assert_eq!(session.pass("2026-11-22T12:00:20Z"), [4, 4, 0]);
+        write_unstamped(dir.path(), 8);
+        assert_eq!(session.pass("2026-11-22T12:09:00Z"), [0, 0, 8], "the machine slept");
+        write_unstamped(dir.path(), 16);
+        let mut soon = Session::new(&config, "2026-11-22T12:12:00Z");
+        assert_eq!(soon.pass("2026-11-22T12:12:00Z"), [16, 16, 0], "the run before looked three minutes ago");
+        write_unstamped(dir.path(), 32);
+        let mut late = Session::new(&config, "2026-11-22T12:30:00Z");
+        assert_eq!(late.pass("2026-11-22T12:30:00Z"), [0, 0, 32]);
+        assert_eq!(held(&config), [("2026-11-21".to_owned(), 2), ("2026-11-22".to_owned(), 1 + 4 + 16)]);
+    }
+
+    #[test]
+    fn a_log_that_turns_up_under_its_eyes_is_live_and_one_that_was_there_is_not() {
+        let (dir, config) = fixture();
+        std::fs::rename(dir.path().join("a.log"), dir.path().join("aside")).expect("renames");
+        // Files are written now, whatever time is made up.
+        let clock = std::fs::metadata(dir.path().join("aside")).and_then(|of| of.modified()).expect("a time");
+        let wall = DateTime::<Utc>::from(clock);
+        let text = |seconds| (wall + chrono::TimeDelta::seconds(seconds)).to_rfc3339();
+        let mut session = Session::new(&config, &text(0));
+        assert_eq!(session.pass(&text(0)), [0, 0, 0]);
+        std::fs::write(dir.path().join("a.log"), "").expect("writes");
+        write_unstamped(dir.path(), 2);
+        assert_eq!(session.pass(&text(1)), [2, 2, 0]);
+    }
+
+    /// Two days' lines in one commit, which ends after the first day's file: the second day's are in no file, and the
+    /// first day's must not count again.
+    #[test]
+    fn a_commit_cut_between_the_days_of_arrival_neither_loses_nor_doubles_a_line() {
+        let (dir, config) = fixture();
+        let mut session = Session::new(&config, "2026-11-22T23:59:00Z");
+        session.pass("2026-11-22T23:59:00Z");
+        let state = std::fs::read(config.state_dir.join("state.json")).expect("reads");
+        write_unstamped(dir.path(), 4);
+        // Commits are ten seconds apart.
+        assert_eq!(session.pass("2026-11-22T23:59:55Z"), [4, 4, 0]);
+        write_unstamped(dir.path(), 8);
+        append(dir.path());
+        assert_eq!(session.pass("2026-11-23T00:00:01Z"), [9, 8, 0]);
+        session.pass("2026-11-23T00:00:10Z");
+        let all = [("2026-11-21".to_owned(), 2), ("2026-11-22".to_owned(), 6), ("2026-11-23".to_owned(), 8)];
+        assert_eq!(held(&config), all);
+        for cut in [true, false] {
+            std::fs::write(config.state_dir.join("state.json"), &state).expect("writes");
+            if cut {
+                std::fs::remove_file(file(&config, "2026-11-23")).expect("removes");
+            }
+            let again = Session::new(&config, "2026-11-23T00:00:30Z").pass("2026-11-23T00:00:30Z");
+            assert_eq!(again, if cut { [8, 8, 0] } else { [0, 0, 0] });
+            assert_eq!(held(&config), all);
+        }
     }
 }

@@ -53,6 +53,7 @@ impl Sources {
 
     /// Take in what a pass tells of its sources; gives what people should know of it, a sentence each.
     pub fn note(&mut self, now: Now, harvest: &Harvest) -> Vec<String> {
+        let known: Vec<usize> = self.seen.iter().map(|seen| seen.oddities(&self.config).len()).collect();
         for (source, lines) in &harvest.lines {
             self.seen[*source].lines.add(lines);
         }
@@ -61,10 +62,9 @@ impl Sources {
         }
         let mut odd = Vec::new();
         for (source, minutes) in &harvest.minutes {
-            let known = self.seen[*source].oddities(&self.config).len();
             self.note_minutes(now, *source, minutes);
             let oddities = self.seen[*source].oddities(&self.config);
-            if oddities.len() > known {
+            if oddities.len() > known[*source] {
                 let name = &self.config.sources[*source].name;
                 odd.extend(oddities.iter().map(|what| format!("source {name:?}: {what}")));
             }
@@ -152,7 +152,11 @@ impl Seen {
             "{} lines are older than the {} days of state.keep: their days are forgotten again",
             self.bygone, config.keep_days
         );
-        let both = [(self.ahead, ahead), (self.bygone, bygone)];
-        both.into_iter().filter(|(lines, _)| *lines > 0).map(|(_, what)| what).collect()
+        let arrived = format!(
+            "{} lines without a time stamp were counted when they arrived; let the client write one",
+            self.lines.arrived
+        );
+        let all = [(self.ahead, ahead), (self.bygone, bygone), (self.lines.arrived, arrived)];
+        all.into_iter().filter(|(lines, _)| *lines > 0).map(|(_, what)| what).collect()
     }
 }

@@ -225,6 +225,7 @@ mod tests {
         let source = |key: Option<&str>| Source {
             name: "a.log".to_owned(),
             paths: vec!["a.log".to_owned()],
+            journal: None,
             reading: Reading { key: key.map(std::sync::Arc::from), ..Reading::unsettled(chrono_tz::Tz::UTC) },
             start: Start::Beginning,
         };

@@ -68,6 +68,8 @@ pub enum Verdict {
         of: usize,
         last_seen: String,
     },
+    /// Lines of this log state no time: they are in the minute in which they arrived, which the log does not tell.
+    Unstamped(String),
     /// The day's file cannot be understood, and why.
     Damaged(String),
 }
@@ -218,10 +220,15 @@ fn verdict(claim: &Claim, cells: &[Sums], read_to: &BTreeMap<LogId, LogMark>) ->
     if let Some(what) = &claim.damaged {
         return Verdict::Damaged(what.clone());
     }
-    let is_missing = |mark: &&LogMark| read_to.get(&mark.id).is_none_or(|read| read.offset < mark.offset);
+    // Of a journal, the oldest entries may be gone.
+    let is_part = |read: &LogMark, mark: &LogMark| read.offset < mark.offset || read.begun > mark.begun;
+    let is_missing = |mark: &&LogMark| read_to.get(&mark.id).is_none_or(|read| is_part(read, mark));
     let missing: Vec<&LogMark> = claim.marks.values().filter(is_missing).collect();
     if let Some(first) = missing.first() {
         return Verdict::NotAtHand { missing: missing.len(), of: claim.marks.len(), last_seen: first.path.clone() };
+    }
+    if let Some(mark) = claim.marks.values().find(|mark| mark.arrived > 0) {
+        return Verdict::Unstamped(mark.path.clone());
     }
     if cells.is_empty() {
         return Verdict::Equal;

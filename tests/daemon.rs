@@ -282,3 +282,26 @@ fn systemd_is_told_of_readiness_life_reload_and_end() {
     assert!(status.success(), "{said:#?}");
     wait_for("STOPPING=1");
 }
+
+/// Without a time stamp, when a line arrived is all there is to know; how it is read again, nobody can tell.
+#[test]
+fn lines_without_a_stamp_count_when_they_arrive_and_that_is_said() {
+    let room = tempfile::tempdir().expect("a directory");
+    let (log, state) = (room.path().join("app.log"), room.path().join("state"));
+    let state = state.to_str().expect("UTF-8");
+    let line = "{\"method\":\"GET\",\"url\":\"/a\",\"status\":200}\n";
+    std::fs::write(&log, line.repeat(2)).expect("writes");
+    let mut daemon =
+        Daemon::start(&[log.to_str().expect("UTF-8"), "--state", state, "--listen", "127.0.0.1:0", "--limit", "9"]);
+    daemon.wait_for_words("default: ");
+    let mut file = std::fs::OpenOptions::new().append(true).open(&log).expect("opens");
+    std::io::Write::write_all(&mut file, line.repeat(3).as_bytes()).expect("writes");
+    daemon.wait_for_words("3 lines without a time stamp were counted when they arrived; let the client write one");
+    let (status, _, said) = daemon.terminate();
+    assert!(status.success(), "{said:#?}");
+    let (report, _, _) = run(daycap().args(["report", "--by", "operation", "--format", "csv", "--state", state]));
+    assert!(report.contains("/a,3,"), "{report}");
+    let (verdict, _, code) = run(daycap().args(["verify", "--state", state]).arg(&log));
+    assert!(verdict.contains("have no time stamp; they were counted when they arrived"), "{verdict}");
+    assert_eq!(code, 0);
+}

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::archive::{Archive, open_archive};
+use super::arrival::Arrivals;
 use super::content::{Content, Survey, first_bytes, joined, line_end, modified, nuls, window_bytes};
 use super::decode::{Detection, closed_end};
 use super::lines::{LineStream, fill, read_file};
@@ -51,6 +52,8 @@ pub(super) struct Log {
     pub(super) last_turn: u64,
     /// What keeps it from being read, and the remedy.
     pub(super) trouble: Option<String>,
+    /// Of lines that state no time.
+    pub(super) arrivals: Arrivals,
 }
 
 pub(super) enum Turn {
@@ -70,7 +73,7 @@ pub(super) struct Place {
 
 impl Log {
     /// Go on with what is known, in the file that now holds it.
-    pub(super) fn new(known: Known, place: Place, content: Content, survey: &Survey) -> Log {
+    pub(super) fn new(known: Known, place: Place, content: Content, survey: &Survey, arrivals: Arrivals) -> Log {
         let file = FileKey::of(&content.metadata);
         let proof = (known.mark.offset, known.mark.anchor);
         let mut ladder = known.mark.ladder.clone();
@@ -104,13 +107,19 @@ impl Log {
             queued: false,
             last_turn: 0,
             trouble: None,
+            arrivals,
         }
     }
 
     /// What is worth keeping once no file holds this log any more.
     pub(super) fn known(&self) -> Known {
         let (offset, anchor) = self.proof();
-        Known { mark: LogMark { offset, anchor, ..self.mark.clone() }, resume: self.mark.offset }
+        Known { mark: LogMark { offset, anchor, ..self.saved_mark() }, resume: self.mark.offset }
+    }
+
+    /// The mark, with what is to be known of bytes that are not read yet.
+    pub(super) fn saved_mark(&self) -> LogMark {
+        LogMark { backlog: self.arrivals.backlog(), ..self.mark.clone() }
     }
 
     fn proof(&self) -> (u64, Fingerprint) {

@@ -57,6 +57,9 @@ mod tests {
             open: false,
             missing_since: None,
             format: None,
+            cursor: None,
+            backlog: 0,
+            arrived: 0,
         }
     }
 

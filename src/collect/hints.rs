@@ -18,6 +18,7 @@ impl Tail {
     pub fn look_at(&mut self, paths: &BTreeSet<PathBuf>, now: Now) -> bool {
         // Of the other logs, the last scan is still what is known.
         let scanned = std::mem::replace(&mut self.now, now);
+        self.latest = now.wall;
         let before = self.looked_before.replace(scanned.wall);
         let unsettled = paths.iter().filter(|path| !self.look_at_one(path)).count();
         (self.now, self.looked_before) = (scanned, before);
@@ -54,7 +55,10 @@ impl Tail {
     /// found under no name, or could not be read as it should.
     pub fn is_in_doubt(&self) -> bool {
         let is_known = |log: &Log| log.seen && log.stamp.is_some() && log.trouble.is_none();
-        self.is_unsettled || !self.problems.is_empty() || !self.followed.values().all(is_known)
+        self.is_unsettled
+            || self.journals.are_untold()
+            || !self.problems.is_empty()
+            || !self.followed.values().all(is_known)
     }
 }
 
@@ -70,7 +74,6 @@ mod tests {
     use std::io::Write;
 
     use chrono::DateTime;
-    use chrono_tz::Tz;
 
     use super::super::tail::CHUNK_BYTES;
     use super::super::{Format, Reading, Source, Start};
@@ -95,7 +98,7 @@ mod tests {
             let root = temporary.path().to_owned();
             let reading = Reading { format: Some(Format::JSON), ..Reading::unsettled(chrono_tz::Tz::UTC) };
             let paths = vec![format!("{}/*.log", root.display())];
-            let source = Source { name: "test".to_owned(), paths, reading, start: Start::Beginning };
+            let source = Source { name: "test".to_owned(), paths, journal: None, reading, start: Start::Beginning };
             World { _temporary: temporary, root, tail: Tail::new(vec![source], Vec::new()) }
         }
 

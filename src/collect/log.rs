@@ -96,6 +96,16 @@ impl LogId {
     }
 }
 
+impl LogId {
+    /// The id of what a journal source reads from one chain of journal files.
+    pub fn of_journal(matching: &str, chain: u128) -> LogId {
+        let mut hash = Xxh3::new();
+        hash.update(matching.as_bytes());
+        hash.update(&chain.to_le_bytes());
+        LogId(hash.digest())
+    }
+}
+
 impl From<LogId> for String {
     fn from(id: LogId) -> String {
         format!("{:016x}", id.0)
@@ -159,6 +169,20 @@ pub struct LogMark {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing_since: Option<DateTime<Utc>>,
     pub format: Option<Format>,
+    /// Only of a journal, whose `offset` is an entry's number: the cursor of the last entry before it, empty where
+    /// nothing is read yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Lines that start below this and state no time were there before anybody looked; 0 once they are read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub backlog: u64,
+    /// Only in a day's footer: lines that start below this and state no time are counted, in that day or before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub arrived: u64,
+}
+
+fn is_zero(offset: &u64) -> bool {
+    *offset == 0
 }
 
 impl LogMark {
@@ -225,6 +249,9 @@ mod tests {
             open: true,
             missing_since: None,
             format: Some(Format::JSON),
+            cursor: None,
+            backlog: 0,
+            arrived: 0,
         };
         let text = serde_json::to_string(&mark).unwrap();
         assert!(text.contains(r#""id":"ffffffffffffffff""#), "{text}");

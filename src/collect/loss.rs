@@ -46,6 +46,7 @@ impl Tail {
             self.looked_before = Some(self.now.wall);
         }
         self.now = now;
+        self.latest = now.wall;
         self.unpacked = 0;
         self.heads = None;
         self.is_unsettled = false;

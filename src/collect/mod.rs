@@ -19,6 +19,8 @@ mod past;
 pub mod loss;
 mod scan;
 mod hints;
+mod arrival;
+mod journal;
 pub mod tail;
 pub mod reader;
 pub mod decode;
@@ -36,6 +38,9 @@ use crate::day::Minute;
 pub use decode::mapping::Mapping;
 pub use format::{Envelope, Family, Format};
 
+pub use arrival::Arrival;
+pub use journal::Journal;
+
 /// One `[[source]]`: which files, and how their lines are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
@@ -43,6 +48,8 @@ pub struct Source {
     pub name: String,
     /// Paths and glob patterns (`*`, `?`, `[..]`, `{a,b}`, `**`).
     pub paths: Vec<String>,
+    /// What is read of systemd's journal, instead of files.
+    pub journal: Option<Journal>,
     pub reading: Reading,
     pub start: Start,
 }

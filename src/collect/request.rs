@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
+use super::Arrival;
 use crate::day::Minute;
 
 /// What a request without this label is filed under.
@@ -270,6 +271,9 @@ pub struct Lines {
     pub malformed: u64,
     pub no_time: u64,
     pub bad_time: u64,
+    /// Of those counted: requests that state no time, counted when they arrived.
+    #[serde(default)]
+    pub arrived: u64,
 }
 
 impl Lines {
@@ -302,6 +306,7 @@ impl Lines {
         self.malformed += other.malformed;
         self.no_time += other.no_time;
         self.bad_time += other.bad_time;
+        self.arrived += other.arrived;
     }
 }
 
@@ -311,6 +316,8 @@ pub struct Decoded {
     pub rows: Columns,
     pub series: SeriesTable,
     pub lines: Lines,
+    /// Of the lines that are decoded now, those that state no time; `None`: they are refused.
+    pub arrival: Option<Arrival>,
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Start;
+use super::arrival::Arrivals;
 use super::content::{Content, Survey, is_unfinished, last_line_end};
 use super::find::{Findings, Found, cannot};
 use super::follow::{Log, Place};
@@ -23,6 +24,8 @@ use crate::day::Now;
 
 /// A gz cannot be shorter: header and trailer. Nor does a zst of any line have fewer bytes.
 const PACKED_BYTES_MIN: u64 = 18;
+/// File systems keep coarse time.
+const COARSE: TimeDelta = TimeDelta::seconds(1);
 /// EMFILE on every system this runs on.
 const TOO_MANY_OPEN_FILES: i32 = 24;
 
@@ -81,7 +84,14 @@ impl Tail {
         if !self.is_unsettled {
             self.past.forget_oldest();
         }
+        self.look_at_journals(now);
         self.is_first_scan = false;
+    }
+
+    fn look_at_journals(&mut self, now: Now) {
+        self.journals.look(now, self.detect, &mut self.losses);
+        self.is_unsettled |= self.journals.are_behind();
+        self.directories.extend(self.journals.directories());
     }
 
     fn find(&mut self) -> Vec<Found> {
@@ -110,7 +120,9 @@ impl Tail {
             log.path.clone_from(&found.path);
             log.mark.path = found.path.to_string_lossy().into_owned();
         }
-        if log.stamp != Some(stamp) {
+        if log.stamp == Some(stamp) {
+            log.arrivals.look(log.len, self.now.wall);
+        } else {
             let is_grown = !log.is_archive() || log.stamp.is_none_or(|before| !before.same_content(&stamp));
             log.stamp = Some(stamp);
             if is_grown {
@@ -129,7 +141,11 @@ impl Tail {
         }
         self.open_within_bounds(id);
         let Some(log) = self.followed.get_mut(&id) else { return };
-        match log.still_holds() {
+        let holds = log.still_holds();
+        if let Ok(true) = holds {
+            log.arrivals.look(log.len, self.now.wall);
+        }
+        match holds {
             Ok(true) if log.has_unread() => self.enqueue(id),
             Ok(true) => log.trouble = None,
             Ok(false) => self.begin_again(id),
@@ -316,7 +332,8 @@ impl Tail {
     fn go_on(&mut self, id: LogId, found: Found, content: Content, survey: &Survey) -> io::Result<()> {
         let Some(known) = self.past.take(id) else { return Ok(()) };
         let (resume, has_anchor) = (known.resume, known.mark.anchor.len > 0);
-        let mut log = Log::new(known, place(found), content, survey);
+        let arrivals = self.arrivals(&known, survey, self.looked_before);
+        let mut log = Log::new(known, place(found), content, survey, arrivals);
         if !has_anchor || resume < log.known().mark.offset {
             // What precedes the place to resume at was not kept; from here on it is.
             if let Err(error) = log.take_anchor() {
@@ -355,22 +372,44 @@ impl Tail {
             open: is_live(&found.path, &content.stamp(), self.now.wall),
             missing_since: None,
             format: None,
+            cursor: None,
+            backlog: 0,
+            arrived: 0,
         };
-        self.follow(Log::new(Known { resume: mark.offset, mark }, place(found), content, survey));
+        let watched = self.looked_before.filter(|_| self.is_made_while_watched(&content, key));
+        let known = Known { resume: mark.offset, mark };
+        let arrivals = self.arrivals(&known, survey, watched);
+        self.follow(Log::new(known, place(found), content, survey, arrivals));
         Ok(())
+    }
+
+    /// What is to be read is of the past, or has come since that look.
+    fn arrivals(&self, known: &Known, survey: &Survey, looked: Option<DateTime<Utc>>) -> Arrivals {
+        let mut arrivals = Arrivals::new(known.resume, known.mark.backlog, looked);
+        arrivals.look(survey.len, self.now.wall);
+        arrivals
+    }
+
+    /// Whether a log that was never seen has come since the look before: in a first scan it may only be new to the
+    /// configuration, so that its birth must tell.
+    fn is_made_while_watched(&self, content: &Content, key: FileKey) -> bool {
+        let is_written_since =
+            || self.looked_before.is_some_and(|looked| content.stamp().is_newer_than(looked - COARSE));
+        if self.is_first_scan { self.is_born_since_last_look(key) } else { is_written_since() }
     }
 
     /// `start = "end"` is for logs that were there before daycap. A log that turns up later is read whole, and so is one
     /// whose earlier generations are known, or that was made since daycap last looked: while it was not running.
     fn starts_at_end(&self, found: &Found, file: FileKey) -> bool {
-        let born = file.born_ns.and_then(|born| i64::try_from(born).ok()).map(DateTime::<Utc>::from_timestamp_nanos);
-        // File systems keep coarse time.
-        let is_later = |(looked, born): (DateTime<Utc>, DateTime<Utc>)| born > looked - TimeDelta::seconds(1);
-        let is_made_since = self.looked_before.zip(born).is_some_and(is_later);
         self.is_first_scan
             && self.sources[found.source].start == Start::End
-            && !is_made_since
+            && !self.is_born_since_last_look(file)
             && !self.known_bases.contains(&base_path(&found.path))
+    }
+
+    fn is_born_since_last_look(&self, file: FileKey) -> bool {
+        let born = file.born_ns.and_then(|born| i64::try_from(born).ok()).map(DateTime::<Utc>::from_timestamp_nanos);
+        self.looked_before.zip(born).is_some_and(|(looked, born)| born > looked - COARSE)
     }
 
     fn follow(&mut self, log: Log) {

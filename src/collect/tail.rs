@@ -14,11 +14,12 @@ use super::find::{Pattern, cannot};
 use super::follow::{Log, Turn};
 use super::heads::Heads;
 use super::hints::half_of_open_files;
+use super::journal::Journals;
 use super::log::{FileKey, Fingerprint, LogId, LogMark};
 use super::loss::{Loss, Missing};
 use super::past::Past;
 use super::scan::{Pending, base_path};
-use super::{Chunk, Format, Reading, Source};
+use super::{Arrival, Chunk, Format, Reading, Source};
 use crate::day::Now;
 
 /// How much is read at once.
@@ -54,6 +55,8 @@ pub struct Piece {
     /// first dot.
     pub default_service: Arc<str>,
     pub chunk: Chunk,
+    /// When the chunk's lines were seen to arrive, as far as anybody was looking.
+    pub arrival: Option<Arrival>,
 }
 
 /// Something that keeps a path from being read; said once, when it appears and when it goes.
@@ -77,6 +80,7 @@ pub struct SourceProgress {
 pub struct Tail {
     pub(super) sources: Vec<Source>,
     pub(super) patterns: Vec<Pattern>,
+    pub(super) journals: Journals,
     /// Logs that a file holds.
     pub(super) followed: BTreeMap<LogId, Log>,
     pub(super) files: HashMap<FileKey, LogId>,
@@ -96,6 +100,8 @@ pub struct Tail {
     pub(super) losses: Vec<Loss>,
     /// When the present scan is.
     pub(super) now: Now,
+    /// When the latest look at anything was.
+    pub(super) latest: DateTime<Utc>,
     /// When the one before was, or the last of the run before.
     pub(super) looked_before: Option<DateTime<Utc>>,
     /// Compressed bytes unpacked by the present scan.
@@ -113,12 +119,13 @@ pub struct Tail {
     pub(super) quiet_max: Duration,
     pub(super) unpacked_bytes_max: u64,
     chunk_bytes: usize,
-    detect: fn(&[u8]) -> Detection,
+    pub(super) detect: fn(&[u8]) -> Detection,
 }
 
 impl Tail {
-    pub fn new(sources: Vec<Source>, known: Vec<Known>) -> Tail {
+    pub fn new(sources: Vec<Source>, mut known: Vec<Known>) -> Tail {
         let patterns = Pattern::all(&sources);
+        let journals = Journals::new(&sources, &mut known);
         let known_bases = known.iter().map(|known| base_path(Path::new(&known.mark.path))).collect();
         let mut past = Past::default();
         // Of a log that was empty there is nothing to know again.
@@ -128,6 +135,7 @@ impl Tail {
         Tail {
             sources,
             patterns,
+            journals,
             followed: BTreeMap::new(),
             files: HashMap::new(),
             past,
@@ -139,6 +147,7 @@ impl Tail {
             missing: BTreeMap::new(),
             losses: Vec::new(),
             now: Now::first(DateTime::UNIX_EPOCH),
+            latest: DateTime::UNIX_EPOCH,
             looked_before: None,
             unpacked: 0,
             is_unsettled: false,
@@ -156,7 +165,8 @@ impl Tail {
     }
 
     /// When the run before this one last looked, as far as that is known.
-    pub fn after(self, looked_before: Option<DateTime<Utc>>) -> Tail {
+    pub fn after(mut self, looked_before: Option<DateTime<Utc>>) -> Tail {
+        self.journals.looked_before = looked_before;
         Tail { looked_before, ..self }
     }
 
@@ -168,6 +178,10 @@ impl Tail {
     /// The next whole lines of any log, into `buffer` (emptied first); `None` when all are read to their end.
     pub fn next_chunk(&mut self, buffer: &mut Vec<u8>) -> Option<Piece> {
         buffer.clear();
+        // What was taken of journals is little, and no more comes before the next scan.
+        if let Some(piece) = self.journals.next_chunk(buffer) {
+            return Some(piece);
+        }
         while let Some(id) = self.queue.pop_front() {
             if let Some(piece) = self.take_turn(id, buffer) {
                 self.enqueue(id);
@@ -184,8 +198,9 @@ impl Tail {
 
     /// The mark of each log at its present position.
     pub fn marks(&self) -> BTreeMap<LogId, LogMark> {
-        let followed = self.followed.values().map(|log| log.mark.clone());
-        self.past.iter().map(Known::at_resume).chain(followed).map(|mark| (mark.id, mark)).collect()
+        let followed = self.followed.values().map(Log::saved_mark);
+        let of_files = self.past.iter().map(Known::at_resume).chain(followed);
+        of_files.chain(self.journals.marks()).map(|mark| (mark.id, mark)).collect()
     }
 
     /// What keeps logs from being read now, in order.
@@ -194,7 +209,8 @@ impl Tail {
             let what = log.trouble.clone()?;
             Some(Problem { source: log.source, path: log.mark.path.clone(), what })
         });
-        let mut problems: Vec<_> = self.problems.iter().cloned().chain(of_logs).collect();
+        let mut problems: Vec<_> =
+            self.problems.iter().cloned().chain(of_logs).chain(self.journals.problems()).collect();
         problems.sort();
         problems.dedup();
         problems
@@ -212,6 +228,10 @@ impl Tail {
             let source = &mut progress[log.source];
             source.logs += 1;
             source.lag_bytes += log.len.saturating_sub(log.mark.offset);
+        }
+        for (source, lag_bytes) in self.journals.lags() {
+            progress[source].logs += 1;
+            progress[source].lag_bytes += lag_bytes;
         }
         progress
     }
@@ -242,13 +262,13 @@ impl Tail {
             log.trouble = Some(what.clone());
         }
         let piece = match turn {
-            Ok(Some((Turn::Lines(chunk), reading))) => Some(Piece {
-                log: id,
-                source: log.source,
-                reading,
-                default_service: log.default_service.clone(),
-                chunk,
-            }),
+            Ok(Some((Turn::Lines(chunk), reading))) => {
+                // What was written since the look is new as well.
+                log.arrivals.look(log.len, self.latest);
+                let arrival = log.arrivals.read(&chunk);
+                let (source, default_service) = (log.source, log.default_service.clone());
+                Some(Piece { log: id, source, reading, default_service, chunk, arrival })
+            }
             Ok(Some((Turn::Changed, _))) => {
                 self.begin_again(id);
                 None
@@ -304,11 +324,12 @@ fn settled_reading(
 impl Known {
     /// What may be said of a log that is not there to be read. Lines from `resume` on are to be read again, so the mark
     /// must not claim them; what is before `resume` cannot be hashed without the file, so the head alone stands.
-    fn at_resume(&self) -> LogMark {
+    pub(super) fn at_resume(&self) -> LogMark {
         if self.resume >= self.mark.offset {
             return self.mark.clone();
         }
-        let mut mark = LogMark { offset: self.resume, anchor: Fingerprint::default(), ..self.mark.clone() };
+        let cursor = self.mark.cursor.as_ref().map(|_| String::new());
+        let mut mark = LogMark { offset: self.resume, anchor: Fingerprint::default(), cursor, ..self.mark.clone() };
         mark.ladder.cut(self.resume);
         mark
     }

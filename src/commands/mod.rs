@@ -136,6 +136,7 @@ fn read_only(config: &mut Config, logs: Vec<String>, zone: chrono_tz::Tz) {
     let own = Source {
         name: "ingest".to_owned(),
         paths: Vec::new(),
+        journal: None,
         reading: Reading::unsettled(zone),
         start: Start::Beginning,
     };

@@ -154,6 +154,9 @@ fn words(verdict: &Verdict) -> (&'static str, String) {
             let are = if *missing == 1 { "is" } else { "are" };
             ("cannot be checked", format!("{missing} of {of} logs {are} not at hand (last seen as {last_seen})"))
         }
+        Verdict::Unstamped(log) => {
+            ("cannot be checked", format!("lines of {log} have no time stamp; they were counted when they arrived"))
+        }
         Verdict::Damaged(what) => ("damaged", what.clone()),
     }
 }

@@ -289,7 +289,11 @@ fn keep(path: &Path, aside: &Path) -> io::Result<()> {
 /// All logs' marks; of two for the same log the newer.
 fn union(old: Vec<LogMark>, new: &[LogMark]) -> Vec<LogMark> {
     let mut marks: BTreeMap<LogId, LogMark> = old.into_iter().map(|mark| (mark.id, mark)).collect();
-    marks.extend(new.iter().map(|mark| (mark.id, mark.clone())));
+    for mark in new {
+        // A day's last arrivals stay its last, whatever else is added to it.
+        let arrived = marks.get(&mark.id).map_or(0, |old| old.arrived).max(mark.arrived);
+        marks.insert(mark.id, LogMark { arrived, ..mark.clone() });
+    }
     marks.into_values().collect()
 }
 
@@ -388,6 +392,9 @@ mod tests {
             open: false,
             missing_since: None,
             format: None,
+            cursor: None,
+            backlog: 0,
+            arrived: 0,
         }
     }
 

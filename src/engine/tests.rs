@@ -85,6 +85,9 @@ fn mark(offset: u64) -> LogMark {
         open: false,
         missing_since: None,
         format: None,
+        cursor: None,
+        backlog: 0,
+        arrived: 0,
     }
 }
 

@@ -2,6 +2,7 @@
 //! Nothing here sleeps: every wait is for a line, a file event or an answer, and has a deadline.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod journal;
 pub mod lines;
 pub mod room;
 pub mod strace;

@@ -138,7 +138,7 @@ pub const BUGS: &[Bug] = &[
         story: "of a log that was compressed, everything is read again",
         edits: &[Edit {
             file: "src/collect/scan.rs",
-            right: "Log::new(known, place(found), content, survey)",
+            right: "let mut log = Log::new(known, place(found), content, survey, arrivals)",
             wrong: "{
                 let mut known = known;
                 if content.packing.is_some() {

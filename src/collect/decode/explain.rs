@@ -223,7 +223,6 @@ fn toml(format: Format, reading: &Reading) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono_tz::Tz;
 
     fn auto() -> Reading {
         Reading::unsettled(chrono_tz::Tz::UTC)
@@ -250,7 +249,7 @@ mod tests {
             2: {msg, token} => skipped: reports no request (needs two of method, url or path, status, operation; no CONNECT)
             3:  => skipped: blank
             4: {method, url} => rejected: no time stamp
-            Lines { counted: 1, skipped: 2, tunnels: 0, starts: 0, malformed: 0, no_time: 1, bad_time: 0 }"#]]
+            Lines { counted: 1, skipped: 2, tunnels: 0, starts: 0, malformed: 0, no_time: 1, bad_time: 0, arrived: 0 }"#]]
         .assert_eq(&explained(&format!("{request}\n{{\"msg\":\"up\",\"token\":\"SECRET\"}}\n\n{{\"method\":\"GET\",\"url\":\"/a\"}}\n")));
     }
 

@@ -90,8 +90,7 @@ pub enum Unit {
     Nanos,
     /// As Go writes a duration: whole nanoseconds; with a fraction it is its `Seconds()`.
     Go,
-    /// Of no known dialect. With a fraction: seconds. Whole: nanoseconds from a million on, else milliseconds. A time: by
-    /// its magnitude.
+    /// Of no known dialect. With a fraction: seconds. Whole: nanoseconds from a million on, else milliseconds.
     Guess,
 }
 
@@ -116,6 +115,16 @@ impl Rank {
         Rank { order: 0, field, unit, condition: None }
     }
 
+    /// The same place in the same order, where it says something else.
+    pub const fn saying(self, field: Field, unit: Unit) -> Rank {
+        Rank { field, unit, ..self }
+    }
+
+    /// Whether it says something of the span that its line was written in, not of the line.
+    pub fn is_of_span(&self) -> bool {
+        self.order >= WITHIN_SPAN
+    }
+
     /// Of a source's own places: `order` tells apart those that say the same.
     pub const fn mapped(order: u16, field: Field, unit: Unit) -> Rank {
         Rank { order, field, unit, condition: None }
@@ -136,16 +145,6 @@ impl Rank {
         Rank { field: Field::Condition, ..self }
     }
 
-    /// The same place in the same order, where it says something else.
-    pub const fn saying(self, field: Field, unit: Unit) -> Rank {
-        Rank { field, unit, ..self }
-    }
-
-    /// Whether it says something of the span that its line was written in, not of the line.
-    pub fn is_of_span(&self) -> bool {
-        self.order >= WITHIN_SPAN
-    }
-
     /// Whether its value takes part in choosing the series, or in whether there is one.
     pub fn is_label(&self) -> bool {
         self.field.is_label() || self.condition.is_some()
@@ -153,7 +152,7 @@ impl Rank {
 
     /// A number of its own for each field and condition.
     pub fn code(&self) -> u64 {
-        self.field as u64 | self.condition.map_or(0, |condition| u64::from(condition) + 1) << 5
+        self.field as u64 | self.condition.map_or(0, |condition| u64::from(condition) + 1) << 8
     }
 }
 
@@ -187,6 +186,14 @@ impl Aliases {
     /// Those of the dialects that daycap knows.
     pub fn standard() -> Arc<Aliases> {
         STANDARD.clone()
+    }
+
+    /// The whole table behind `wrapper`, in orders from `first` on.
+    fn insert_all(&mut self, wrapper: &str, first: u16) {
+        for (order, Alias { field, unit, key }) in (first..).zip(ALIASES.iter()) {
+            let rank = Rank { order, field: *field, unit: *unit, condition: None };
+            self.insert(format!("{wrapper}{key}"), rank);
+        }
     }
 
     /// Those, but for what the source says itself: a mapped place is the only one that says its field.
@@ -224,14 +231,6 @@ impl Aliases {
             } else if rank.field == Field::Duration {
                 rank.unit = mapping.duration_unit().unwrap_or(rank.unit);
             }
-        }
-    }
-
-    /// The whole table behind `wrapper`, in orders from `first` on.
-    fn insert_all(&mut self, wrapper: &str, first: u16) {
-        for (order, Alias { field, unit, key }) in (first..).zip(ALIASES.iter()) {
-            let rank = Rank { order, field: *field, unit: *unit, condition: None };
-            self.insert(format!("{wrapper}{key}"), rank);
         }
     }
 

@@ -75,15 +75,7 @@ impl<'a> Fields<'a> {
     #[inline]
     pub fn push_ranked(&mut self, rank: Rank, value: &'a [u8]) {
         if rank.is_label() {
-            match self.labels.get_mut(self.labels_len) {
-                Some(place) => {
-                    *place = (rank, value);
-                    self.labels_len += 1;
-                }
-                None => self.push_condition(rank, value),
-            }
-            self.kind = (self.kind ^ rank.code()).wrapping_mul(MIXING).rotate_left(23);
-            self.has_url |= rank.field == Field::Url;
+            self.push_label(rank, value);
         }
         if !rank.field.is_label()
             && let Some(place) = self.measures.get_mut(self.measures_len)
@@ -97,13 +89,29 @@ impl<'a> Fields<'a> {
         }
     }
 
+    #[inline]
+    fn push_label(&mut self, rank: Rank, value: &'a [u8]) {
+        let Some(place) = self.labels.get_mut(self.labels_len) else { return self.push_condition(rank, value) };
+        *place = (rank, value);
+        self.labels_len += 1;
+        self.mark(rank);
+    }
+
     /// What answers a condition takes the place of what is preferred least: without it, the line would not count.
     #[cold]
     fn push_condition(&mut self, rank: Rank, value: &'a [u8]) {
         let replaceable = self.labels.iter_mut().filter(|(other, _)| other.condition.is_none());
         if let (Some(_), Some(place)) = (rank.condition, replaceable.max_by_key(|(other, _)| *other)) {
             *place = (rank, value);
+            self.mark(rank);
         }
+    }
+
+    /// An odd factor: each code changes all later bits, however many follow.
+    #[inline]
+    fn mark(&mut self, rank: Rank) {
+        self.kind = (self.kind ^ rank.code()).wrapping_mul(MIXING).rotate_left(23);
+        self.has_url |= rank.field == Field::Url;
     }
 
     /// Put what was pushed in order of rank; for families whose lines have no order of their own.

@@ -235,7 +235,8 @@ impl Labels {
         }
         // A url without server leaves it to the host field, which may be the url that others are relative to.
         let host = said.host.map(|host| operation::server(host).unwrap_or(host));
-        let server = said.url.filter(|_| !self.api_is_mapped).and_then(operation::server).or(host).unwrap_or_default();
+        let of_url = said.url.filter(|_| !self.api_is_mapped).and_then(operation::server);
+        let server = of_url.or(host).unwrap_or_default();
         self.last_api.get(server).unwrap_or_else(|| {
             operation::host(server, &mut self.scratch);
             self.last_api.set(server, self.apis.id(&self.scratch))

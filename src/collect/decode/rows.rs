@@ -4,6 +4,7 @@
 use super::label::{LabelSet, Labels};
 use super::value::Measures;
 use crate::collect::request::{Bucket, Decoded, Reject, Skip, pack};
+use crate::day::Minute;
 
 /// What a line turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,7 +28,10 @@ pub fn account(outcome: Outcome, start: u64, labels: &mut Labels, decoded: &mut 
 fn request(set: LabelSet, measures: &Measures, start: u64, labels: &mut Labels, decoded: &mut Decoded) {
     let minute = match measures.minute {
         Ok(minute) => minute,
-        Err(reason) => return decoded.lines.reject(reason),
+        Err(reason) => match arrived(reason, start, decoded) {
+            Some(minute) => minute,
+            None => return,
+        },
     };
     let bucket = measures.duration_ms.and_then(Bucket::of_ms);
     let series = labels.series(set, bucket, &mut decoded.series);
@@ -37,6 +41,22 @@ fn request(set: LabelSet, measures: &Measures, start: u64, labels: &mut Labels, 
     decoded.rows.bytes.push(measures.bytes);
     decoded.rows.duration_ms.push(measures.duration_ms.unwrap_or(0.0));
     decoded.lines.counted += 1;
+}
+
+/// The minute of a request that states none: when it arrived, if somebody saw it come. `None`: it is accounted for.
+#[cold]
+fn arrived(reason: Reject, start: u64, decoded: &mut Decoded) -> Option<Minute> {
+    match (reason, decoded.arrival) {
+        (Reject::NoTime, Some(arrival)) if start >= arrival.live_from => {
+            let is_new = start >= arrival.counted_to;
+            decoded.lines.arrived += u64::from(is_new);
+            is_new.then_some(arrival.minute)
+        }
+        (Reject::Malformed | Reject::NoTime | Reject::BadTime, _) => {
+            decoded.lines.reject(reason);
+            None
+        }
+    }
 }
 
 /// The text of a line with NULs, which no format has: a writer that did not notice that its log was truncated leaves a

@@ -7,7 +7,6 @@ mod otlp;
 
 use std::fmt::Write;
 
-use chrono_tz::Tz;
 use proptest::prelude::*;
 
 use super::field::Field;

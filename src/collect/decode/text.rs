@@ -5,10 +5,13 @@
 mod answer;
 pub mod stamp;
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use super::field::{Field, Unit};
 use super::fields::{Fields, Verdict};
-use super::words::next_word;
-use answer::Answer;
+use answer::{Answer, is_status};
 
 /// Read a line. Any line may stand in such a log; most of them report no request.
 pub fn read<'a>(line: &'a [u8], fields: &mut Fields<'a>) -> Verdict {
@@ -83,74 +86,70 @@ impl<'a> Ended<'a> {
     }
 }
 
-/// The first in `text`. A method ends before a space, so only spaces behind a capital are looked at.
+/// The first in `text`. Nearly every message has a url, and few texts have many slashes, so these are looked at.
 #[inline]
 fn find(text: &[u8]) -> Option<Ended<'_>> {
-    memchr::memchr_iter(b' ', text).find_map(|space| match text.get(space.wrapping_sub(1)) {
-        Some(b'A'..=b'Z') => ended(text, space, space),
-        // It may end a colour.
-        Some(b'm') => ended(text, without_colour(&text[..space]).len(), space),
-        Some(b'-' | b':') => reply(text, space),
-        _ => None,
-    })
+    let with_url = memchr::memchr_iter(b'/', text).find_map(|slash| {
+        let start = url_start(text, slash);
+        match text.get(start.wrapping_sub(1)) {
+            // The second may end a colour.
+            Some(b' ' | b'm') => call(text, start),
+            _ => None,
+        }
+    });
+    with_url.map(Ended::Call).or_else(|| unnamed(text))
 }
 
-/// What the word that ends at `end` begins; a space stands at `space`.
-fn ended(text: &[u8], end: usize, space: usize) -> Option<Ended<'_>> {
-    let start = text[..end].iter().rposition(|byte| !byte.is_ascii_uppercase()).map_or(0, |at| at + 1);
-    let word = &text[start..end];
-    if word == b"HTTP" {
-        return unnamed(text, start);
+/// Where the url begins whose first slash may be this one.
+#[inline]
+fn url_start(text: &[u8], slash: usize) -> usize {
+    match &text[..slash] {
+        [.., b'h', b't', b't', b'p', b':'] => slash - b"http:".len(),
+        [.., b'h', b't', b't', b'p', b's', b':'] => slash - b"https:".len(),
+        _ => slash,
     }
-    let after = past_colour(&text[space + 1..]);
-    if !(3..=16).contains(&word.len()) || !begins_url(after) && word != b"CONNECT" {
-        return None;
-    }
-    call(text, start, word, after).map(Ended::Call)
 }
 
-fn call<'a>(text: &'a [u8], start: usize, method: &'a [u8], after: &'a [u8]) -> Option<Call<'a>> {
-    if !stands_alone(&text[..start]) {
+/// The call whose url stands at `start`.
+fn call(text: &[u8], start: usize) -> Option<Call<'_>> {
+    let before = without_colour(without_colour(&text[..start]).strip_suffix(b" ")?);
+    let end = memchr::memchr3(b' ', b'"', 0x1b, &text[start..]).map_or(text.len(), |end| start + end);
+    let (url, rest) = (&text[start..end], &text[end..]);
+    let method_start = before.iter().rposition(|byte| !byte.is_ascii_uppercase()).map_or(0, |at| at + 1);
+    let (before, method) = before.split_at(method_start);
+    if method.len() < 3 || method.len() > 16 {
+        return reply(&text[..start], url, rest);
+    }
+    if !stands_alone(before) {
         return None;
     }
-    let end = memchr::memchr3(b' ', b'"', 0x1b, after)?;
-    let (url, rest) = after.split_at(end);
     let answer = Answer::of(rest)?;
     // Without a version only the usual words are methods: capitals before a path may be anything.
-    (answer.versioned || is_usual(method)).then_some(Call {
-        start,
-        method,
-        url: bare(url),
-        server: server(&text[..start]),
-        answer,
-    })
+    let is_method = answer.versioned || is_usual(method);
+    is_method.then(|| Call { start: before.len(), method, url: bare(url), server: server(before), answer })
 }
 
 /// `<-- 200 OK https://h/p (12ms)`, as OkHttp logs it, and Symfony's `Response: "200 https://h/p"`. The line before it
 /// announced the call, with its method and without a status.
-fn reply(text: &[u8], space: usize) -> Option<Ended<'_>> {
-    let (before, after) = (&text[..space], &text[space + 1..]);
-    let (after, words_max) = if before.ends_with(b"<--") {
-        (after, REASON_WORDS_MAX)
-    } else {
-        let quoted = after.strip_prefix(b"\\").unwrap_or(after).strip_prefix(b"\"")?;
-        before.ends_with(b"Response:").then_some((quoted, 0))?
-    };
-    let (status, mut rest) = next_word(after)?;
-    for _ in 0..words_max {
-        if begins_full_url(rest) {
-            break;
-        }
-        rest = next_word(rest)?.1;
+fn reply<'a>(before: &'a [u8], url: &'a [u8], rest: &'a [u8]) -> Option<Call<'a>> {
+    let words = before.strip_suffix(b" ")?;
+    // A status or its reason stands before the url.
+    if url.starts_with(b"/") || !words.last().is_some_and(u8::is_ascii_alphanumeric) {
+        return None;
     }
-    let end = memchr::memchr3(b' ', b'"', 0x1b, rest).unwrap_or(rest.len());
-    let (url, ending) = rest.split_at(end);
-    let answer = Answer::plain(status, ending).filter(|_| begins_full_url(url))?;
-    Some(Ended::Call(Call { start: space, method: b"", url: bare(url), server: None, answer }))
+    let mut words = words.rsplitn(REPLY_WORDS_MAX, |byte| *byte == b' ');
+    let is_quoted = |word: &[u8]| word.first().is_some_and(|byte| matches!(byte, b'"' | b'\\'));
+    let status = words.find(|word| is_quoted(word) || is_status(word))?;
+    let announced = if is_quoted(status) { &b"Response:"[..] } else { b"<--" };
+    let status = &status[status.len().checked_sub(3)?..];
+    // The last of these words is all that stands before them.
+    let start = words.next().filter(|before| before.ends_with(announced))?;
+    let answer = Answer::plain(status, rest)?;
+    Some(Call { start: before.len().min(start.len()), method: b"", url: bare(url), server: None, answer })
 }
 
-/// `Network Authentication Required`, and one more.
-const REASON_WORDS_MAX: usize = 4;
+/// Status, `Network Authentication Required`, and what stands before them.
+const REPLY_WORDS_MAX: usize = 5;
 
 /// A url without what a sentence puts behind it.
 fn bare(url: &[u8]) -> &[u8] {
@@ -160,17 +159,8 @@ fn bare(url: &[u8]) -> &[u8] {
     }
 }
 
-fn begins_url(text: &[u8]) -> bool {
-    text.first() == Some(&b'/') || begins_full_url(text)
-}
-
-fn begins_full_url(text: &[u8]) -> bool {
-    text.starts_with(b"http://") || text.starts_with(b"https://")
-}
-
 fn is_usual(method: &[u8]) -> bool {
-    const USUAL: [&[u8]; 10] =
-        [b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD", b"OPTIONS", b"TRACE", b"CONNECT", b"QUERY"];
+    const USUAL: [&[u8]; 9] = [b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD", b"OPTIONS", b"TRACE", b"QUERY"];
     USUAL.contains(&method)
 }
 
@@ -192,22 +182,22 @@ fn stands_alone(before: &[u8]) -> bool {
 fn server(before: &[u8]) -> Option<&[u8]> {
     let before = before.strip_suffix(b"\"")?;
     let before = before.strip_suffix(b"\\").unwrap_or(before).strip_suffix(b" ")?;
-    let scheme = memchr::memmem::rfind(before, b"://")?;
-    let server = &before[scheme + 3..];
-    (before[..scheme].ends_with(b"http") || before[..scheme].ends_with(b"https"))
-        .then_some(server)
-        .filter(|server| !server.contains(&b' '))
+    let slash = memchr::memrchr(b'/', before)?;
+    let (scheme, server) = (before[..slash].strip_suffix(b":/")?, &before[slash + 1..]);
+    let is_server = (scheme.ends_with(b"http") || scheme.ends_with(b"https")) && memchr::memchr(b' ', server).is_none();
+    is_server.then_some(server)
 }
 
 /// `Received HTTP response headers after 123.4567ms - 200`: .NET's inner handler, once an attempt. The outer handler's
 /// `End processing HTTP request after …` tells of all attempts together and counts for none.
-fn unnamed(text: &[u8], start: usize) -> Option<Ended<'_>> {
-    let said = start.checked_sub(b"Received ".len())?;
-    let rest = text[said..].strip_prefix(b"Received HTTP response headers after ")?;
+fn unnamed(text: &[u8]) -> Option<Ended<'_>> {
+    static SAID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("Received HTTP response headers after "));
+    let start = SAID.find(text)?;
+    let (said, rest) = text[start..].split_at(SAID.needle().len());
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
     let (duration_ms, rest) = rest.split_at(digits);
     let status = rest.strip_prefix(b"ms - ")?.get(..3)?;
-    Some(Ended::Unnamed { start: said, said: &text[said..start + b"HTTP response headers".len()], duration_ms, status })
+    Some(Ended::Unnamed { start, said, duration_ms, status })
 }
 
 /// Terminals' colours (`ESC [ 32 m`) that end `text`, taken off.
@@ -351,7 +341,7 @@ mod tests {
             // .NET's HttpClient, inner handler
             (
                 "info: Received HTTP response headers after 123.4567ms - 200",
-                "Received HTTP response headers 200 Some(123.4567)",
+                "Received HTTP response headers after  200 Some(123.4567)",
             ),
             // The first of two
             ("GET /a 200 GET /b 500", "GET /a 200"),

@@ -147,13 +147,34 @@ fn whole(value: Scalar<'_>) -> Option<u64> {
 /// Milliseconds; `None` where the value is no duration.
 fn duration(value: Scalar<'_>, unit: Unit) -> Option<f64> {
     let duration_ms = match value {
-        Scalar::Text(text) => return written_duration(std::str::from_utf8(text).ok()?.trim(), unit),
+        Scalar::Text(text) => match plain_decimal(text).filter(|_| unit != Unit::Guess) {
+            Some(number) => number * millis_per(unit, false),
+            None => return written_duration(std::str::from_utf8(text).ok()?.trim(), unit),
+        },
         // Rounding a count beyond 2^53 is a rounding of nanoseconds in a hundred days.
         Scalar::Whole(count) => count as f64 * millis_per(unit, count >= GUESSED_NANOS_MIN),
         Scalar::Number(number) if matches!(unit, Unit::Go | Unit::Guess) => number * 1e3,
         Scalar::Number(number) => number * millis_per(unit, false),
     };
     (duration_ms >= 0.0 && duration_ms.is_finite()).then_some(duration_ms)
+}
+
+/// `12` or `0.283`, and no more digits than a float holds exactly: as the standard library reads it, and sooner.
+fn plain_decimal(text: &[u8]) -> Option<f64> {
+    const DIGITS_MAX: usize = 15;
+    const SCALES: [f64; DIGITS_MAX] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14];
+    let (mut digits, mut dot) = (0u64, None);
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => digits = digits.wrapping_mul(10).wrapping_add(u64::from(byte - b'0')),
+            b'.' if dot.is_none() && at > 0 => dot = Some(at + 1),
+            _ => return None,
+        }
+    }
+    let scale = dot.map_or(0, |dot| text.len() - dot);
+    let holds = (1..=DIGITS_MAX).contains(&text.len()) && dot != Some(text.len());
+    // Below 2^53, and a power of ten below 10^22: one division rounds once.
+    holds.then(|| digits as f64 / SCALES[scale])
 }
 
 /// A millisecond in nanoseconds; as milliseconds it would be a quarter of an hour.
@@ -231,6 +252,15 @@ mod tests {
             (Scalar::Number(-1.0), Unit::Seconds, None),
         ] {
             assert_eq!(duration(value, unit), duration_ms, "{value:?} {unit:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_plain_decimal_is_the_float_that_it_writes(text in "[0-9]{0,8}[.]?[0-9]{0,8}|[0-9.]{0,16}") {
+            if let Some(number) = plain_decimal(text.as_bytes()) {
+                proptest::prop_assert_eq!(Ok(number), text.parse());
+            }
         }
     }
 

@@ -44,7 +44,7 @@ fn found_json(_: &[u8]) -> Detection {
 fn source(directory: &TempDir, patterns: &[&str]) -> Source {
     let paths: Vec<_> = patterns.iter().map(|pattern| format!("{}/{pattern}", directory.path().display())).collect();
     let reading = Reading::unsettled(chrono_tz::Tz::UTC);
-    Source { name: paths[0].clone(), paths, reading, start: Start::Beginning }
+    Source { name: paths[0].clone(), paths, journal: None, reading, start: Start::Beginning }
 }
 
 impl World {

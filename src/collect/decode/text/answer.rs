@@ -5,6 +5,7 @@ use super::past_colour;
 use crate::collect::decode::field::{Field, Unit};
 use crate::collect::decode::fields::Fields;
 use crate::collect::decode::value::written_duration;
+use crate::collect::decode::words::are_digits;
 
 /// How an attempt ended.
 pub struct Answer<'a> {
@@ -15,18 +16,21 @@ pub struct Answer<'a> {
     ending: &'a [u8],
 }
 
-/// Words after the status that are looked through for a duration.
+/// Words after the status that are looked through for a duration; none stands later.
 const WORDS_MAX: usize = 12;
+const ENDING_BYTES_MAX: usize = 128;
 
 impl<'a> Answer<'a> {
     /// Read what stands behind a url; `None` where that is no answer.
     pub fn of(rest: &'a [u8]) -> Option<Answer<'a>> {
         let text = past_gap(rest);
-        let (versioned, text) = past_version(text).map_or((false, text), |text| (true, text));
-        if let Some(answer) = left(text, versioned) {
-            return Some(answer);
+        let (versioned, mut text) = past_version(text).map_or((false, text), |text| (true, text));
+        if !text.first().is_some_and(u8::is_ascii_digit) {
+            if let Some(answer) = left(text, versioned) {
+                return Some(answer);
+            }
+            text = past_separator(text);
         }
-        let text = past_separator(text);
         let (status, ending) = text.split_at_checked(3)?;
         let follows = match ending.first() {
             None | Some(b' ' | b'"' | b'\'' | b'\\' | b',' | b';' | b':' | b')' | b']' | b'|' | 0x1b) => true,
@@ -47,35 +51,71 @@ impl<'a> Answer<'a> {
     /// Push duration and bytes, where they are written.
     #[inline]
     pub fn push_measures(&self, fields: &mut Fields<'a>) {
-        let separates = |byte: &u8| matches!(byte, b' ' | b'(' | b')' | b',' | b';' | b'"' | b'\\' | b'|');
-        let words = self.ending.split(separates).map(uncoloured).filter(|word| !word.is_empty()).take(WORDS_MAX);
-        let mut words = words.peekable();
+        match self.ending.strip_prefix(b" ") {
+            // urllib3
+            Some(bytes) if self.versioned && are_digits(bytes) => fields.push(Field::Bytes, bytes),
+            // Most have none.
+            _ if !self.ending.iter().take(ENDING_BYTES_MAX).any(u8::is_ascii_digit) => {}
+            _ => self.push_numbers(fields),
+        }
+    }
+
+    fn push_numbers(&self, fields: &mut Fields<'a>) {
+        let mut rest = self.ending;
         let mut may_be_bytes = self.versioned;
         let mut timed = false;
-        while let Some(word) = words.next() {
-            if !timed && let Some((unit, duration)) = duration(word, words.peek().copied()) {
+        for _ in 0..WORDS_MAX {
+            let Some((word, after)) = next_word(rest) else { break };
+            rest = after;
+            let next = || next_word(after).map(|(next, _)| next);
+            if !timed && let Some((unit, duration)) = duration(word, next) {
                 fields.push_duration(unit, duration);
                 (timed, may_be_bytes) = (true, false);
-                continue;
-            }
-            if word.iter().all(u8::is_ascii_digit) {
+            } else if are_digits(word) {
                 // morgan: `2 - 0.283 ms`, `0.283 ms - 2`.
-                if may_be_bytes || words.peek() == Some(&&b"-"[..]) {
+                if may_be_bytes || next() == Some(b"-") {
                     fields.push(Field::Bytes, word);
                 }
                 may_be_bytes = false;
             } else if word == b"-" {
                 may_be_bytes = timed;
-            } else if !(timed && is_unit(word)) && !passes(word) {
-                break;
             } else if word == b"id" {
-                words.next();
+                // Whatever it is.
+                rest = next_word(after).map_or(after, |(_, after)| after);
+            } else if !(timed && unit(word).is_some()) && !passes(word) {
+                break;
             }
         }
     }
 }
 
-fn is_status(word: &[u8]) -> bool {
+/// Which bytes part words.
+const SEPARATES: [bool; 256] = {
+    let mut separates = [false; 256];
+    let list = b" (),;\"\\|";
+    let mut at = 0;
+    while at < list.len() {
+        separates[list[at] as usize] = true;
+        at += 1;
+    }
+    separates
+};
+
+/// The next word, and what follows it; colours are no words.
+fn next_word(mut text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let separates = |byte: &u8| SEPARATES[usize::from(*byte)];
+    loop {
+        let start = text.iter().position(|byte| !separates(byte))?;
+        let length = text[start..].iter().position(separates).unwrap_or(text.len() - start);
+        let word = uncoloured(&text[start..start + length]);
+        text = &text[start + length..];
+        if !word.is_empty() {
+            return Some((word, text));
+        }
+    }
+}
+
+pub fn is_status(word: &[u8]) -> bool {
     matches!(word, [b'1'..=b'5', b'0'..=b'9', b'0'..=b'9'])
 }
 
@@ -129,7 +169,7 @@ fn may_follow(ending: &[u8]) -> bool {
 /// its like do not tell how long the attempt took.
 fn passes(word: &[u8]) -> bool {
     let reason = word.first().is_some_and(u8::is_ascii_uppercase) && !word.ends_with(b"ing");
-    reason || [&b"in"[..], b"took", b"after", b"with", b"id", b"ok"].contains(&word)
+    reason || [&b"in"[..], b"took", b"after", b"with", b"ok"].contains(&word)
 }
 
 /// A word without the colours around it, without brackets, and without the names that Elasticsearch's client gives.
@@ -141,17 +181,15 @@ fn uncoloured(word: &[u8]) -> &[u8] {
 }
 
 /// `0.283 ms`, `45ms`, `1m2.5s`.
-fn duration<'a>(word: &'a [u8], next: Option<&[u8]>) -> Option<(Unit, &'a [u8])> {
+fn duration<'a, 'b>(word: &'a [u8], next: impl FnOnce() -> Option<&'b [u8]>) -> Option<(Unit, &'a [u8])> {
     if !word.first()?.is_ascii_digit() {
         return None;
     }
-    let number = word.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
-    let unit = if number { unit(next?)? } else { Unit::Millis };
-    written_duration(std::str::from_utf8(word).ok()?, unit).map(|_| (unit, word))
-}
-
-fn is_unit(word: &[u8]) -> bool {
-    unit(word).is_some()
+    if word.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') {
+        return Some((unit(next()?)?, word));
+    }
+    // It states its unit itself.
+    written_duration(std::str::from_utf8(word).ok()?, Unit::Millis).map(|_| (Unit::Millis, word))
 }
 
 fn unit(word: &[u8]) -> Option<Unit> {
