@@ -5,7 +5,7 @@ use super::field::{Field, Rank, Unit};
 use super::value::Scalar;
 
 /// No line says more that daycap wants.
-const LABELS_MAX: usize = 12;
+const LABELS_MAX: usize = 16;
 const MEASURES_MAX: usize = 8;
 /// Spreads each label's code over a [`Fields::kind`], so that no two lists of labels have one.
 const MIXING: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -97,11 +97,11 @@ impl<'a> Fields<'a> {
         self.mark(rank);
     }
 
-    /// What answers a condition finds a place where others do not: without it, the line would not count.
+    /// What answers a condition takes the place of what is preferred least: without it, the line would not count.
     #[cold]
     fn push_condition(&mut self, rank: Rank, value: &'a [u8]) {
-        let replaced = self.labels.iter_mut().rev().find(|(other, _)| other.condition.is_none());
-        if let (Some(_), Some(place)) = (rank.condition, replaced) {
+        let replaceable = self.labels.iter_mut().filter(|(other, _)| other.condition.is_none());
+        if let (Some(_), Some(place)) = (rank.condition, replaceable.max_by_key(|(other, _)| *other)) {
             *place = (rank, value);
             self.mark(rank);
         }

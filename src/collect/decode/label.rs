@@ -124,6 +124,8 @@ pub struct Labels {
     routes: Arc<Routes>,
     /// The source says where its servers' names are; a url's is not asked then.
     api_is_mapped: bool,
+    /// And what a request is; a message is not asked then.
+    requests_are_mapped: bool,
     sets: HashMap<Set, u32>,
     list: Vec<Set>,
     /// The series of set × bucket, in the table of `identity`.
@@ -151,6 +153,7 @@ impl Labels {
             shown_keys: Keys::new(&mapping.keys),
             routes,
             api_is_mapped: mapping.says(Field::Host),
+            requests_are_mapped: mapping.says_requests(),
             services,
             keys,
             apis,
@@ -180,6 +183,9 @@ impl Labels {
         }
         if let Some(skip) = said.skip(origin) {
             return Err(skip);
+        }
+        if said.from_message && self.requests_are_mapped {
+            return Err(Skip::NotARequest);
         }
         let set = Set {
             service: self.service(&said),
