@@ -13,6 +13,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use serde::Deserialize;
 
+use crate::collect::stream::STDIN;
 use crate::collect::{Format, Reading, Source, Start};
 use crate::day;
 use crate::publish::deliver::{Kind, Notifier};
@@ -302,6 +303,11 @@ fn settle_source(raw: RawSource) -> Result<(Source, Option<StaleAfter>), String>
     let name = raw.name.unwrap_or_else(|| first.clone());
     let within = |error: String| format!("source {name:?}: {error}");
     for path in &paths {
+        if path == STDIN {
+            return Err(within(
+                "path is \"-\"; standard input is followed by `daycap run -`, without a configuration".to_owned(),
+            ));
+        }
         globset::Glob::new(path)
             .map_err(|error| within(format!("path {path:?} is not a pattern: {}", error.kind())))?;
     }
