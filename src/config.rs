@@ -14,6 +14,7 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 
 use crate::collect::decode::mapping::Wanted;
+use crate::collect::stream::STDIN;
 use crate::collect::{Format, Mapping, Reading, Source, Start};
 use crate::day;
 use crate::publish::deliver::{Kind, Notifier};
@@ -312,6 +313,11 @@ fn settle_source(raw: RawSource) -> Result<(Source, Option<StaleAfter>), String>
     let name = raw.name.unwrap_or_else(|| first.clone());
     let within = |error: String| format!("source {name:?}: {error}");
     for path in &paths {
+        if path == STDIN {
+            return Err(within(
+                "path is \"-\"; standard input is followed by `daycap run -`, without a configuration".to_owned(),
+            ));
+        }
         globset::Glob::new(path)
             .map_err(|error| within(format!("path {path:?} is not a pattern: {}", error.kind())))?;
     }
