@@ -10,11 +10,11 @@ use super::reading;
 pub fn otlp(data: &[u8]) {
     let reading = reading(Format::bare(Family::Otlp));
     let cut = data[..data.len() / 2].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let [whole, parts] = [&[0..data.len()][..], &[0..cut, cut..data.len()]].map(|parts| {
+    let [whole, parts] = [vec![(0, data.len())], vec![(0, cut), (cut, data.len())]].map(|parts| {
         let mut decoded = Decoded::default();
-        for part in parts {
-            let chunk = Chunk { start: part.start as u64, end: part.end as u64, written: None };
-            Decoder::new(&reading, "app".into()).decode(&data[part.clone()], &chunk, &mut decoded);
+        for (start, end) in parts {
+            let chunk = Chunk { start: start as u64, end: end as u64, written: None };
+            Decoder::new(&reading, "app".into()).decode(&data[start..end], &chunk, &mut decoded);
         }
         (decoded.lines, decoded.rows.key, decoded.rows.start)
     });
