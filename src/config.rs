@@ -110,13 +110,6 @@ fn source_of(paths: Vec<String>, reading: Reading) -> Source {
     Source { name: paths[0].clone(), paths, journal: None, reading, start: Start::Beginning }
 }
 
-impl Reading {
-    /// Everything as the log itself says.
-    pub fn unsettled(zone: Tz) -> Reading {
-        Reading { format: None, service: None, key: None, api: None, zone, mapping: None }
-    }
-}
-
 /// Read a configuration's text. `path` is only for messages.
 pub fn parse(text: &str, path: &Path, surroundings: &Surroundings) -> Result<Config, String> {
     let raw: Raw = toml::from_str(text).map_err(|error| explain_toml(&error, text, path))?;
@@ -160,7 +153,6 @@ struct RawSource {
     path: Option<OneOrMany>,
     journal: Option<OneOrMany>,
     journal_directory: Option<PathBuf>,
-    #[serde(default)]
     format: Option<String>,
     service: Option<String>,
     key: Option<String>,

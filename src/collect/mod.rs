@@ -77,6 +77,13 @@ pub struct Reading {
     pub mapping: Option<Arc<Mapping>>,
 }
 
+impl Reading {
+    /// Everything as the log itself says.
+    pub fn unsettled(zone: Tz) -> Reading {
+        Reading { format: None, service: None, key: None, api: None, zone, mapping: None }
+    }
+}
+
 /// Whole lines of one log, in a caller's buffer: each line ends in LF.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {
