@@ -42,7 +42,7 @@ fn numbered_series(number: u64) -> Series {
 }
 
 fn copy(of: &Decoded) -> Decoded {
-    Decoded { rows: of.rows.clone(), series: of.series.clone(), lines: of.lines }
+    Decoded { rows: of.rows.clone(), series: of.series.clone(), lines: of.lines, arrival: of.arrival }
 }
 
 fn tally(criterion: &mut Criterion) {

@@ -15,6 +15,7 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 
 use crate::collect::decode::mapping::Wanted;
+use crate::collect::stream::STDIN;
 use crate::collect::{CountFrom, Format, Mapping, Reading, Source, Start};
 use crate::day;
 use crate::publish::deliver::{Kind, Notifier};
@@ -110,13 +111,6 @@ fn source_of(paths: Vec<String>, reading: Reading) -> Source {
     Source { name: paths[0].clone(), paths, journal: None, reading, start: Start::Beginning }
 }
 
-impl Reading {
-    /// Everything as the log itself says.
-    pub fn unsettled(zone: Tz) -> Reading {
-        Reading { format: None, service: None, key: None, api: None, zone, mapping: None, count_from: CountFrom::Auto }
-    }
-}
-
 /// Read a configuration's text. `path` is only for messages.
 pub fn parse(text: &str, path: &Path, surroundings: &Surroundings) -> Result<Config, String> {
     let raw: Raw = toml::from_str(text).map_err(|error| told::explain_toml(&error, text, path))?;
@@ -160,7 +154,6 @@ struct RawSource {
     path: Option<OneOrMany>,
     journal: Option<OneOrMany>,
     journal_directory: Option<PathBuf>,
-    #[serde(default)]
     format: Option<String>,
     service: Option<String>,
     key: Option<String>,
@@ -299,6 +292,11 @@ fn settle_source(raw: RawSource) -> Result<(Source, Option<StaleAfter>), String>
     let name = raw.name.unwrap_or_else(|| first.clone());
     let within = |error: String| format!("source {name:?}: {error}");
     for path in &paths {
+        if path == STDIN {
+            return Err(within(
+                "path is \"-\"; standard input is followed by `daycap run -`, without a configuration".to_owned(),
+            ));
+        }
         globset::Glob::new(path)
             .map_err(|error| within(format!("path {path:?} is not a pattern: {}", error.kind())))?;
     }

@@ -53,6 +53,8 @@ pub struct Harvest {
     pub losses: Vec<Loss>,
     /// Nothing was left to read when the pass ended.
     pub caught_up: bool,
+    /// Nothing will come any more, and all is read.
+    pub has_ended: bool,
 }
 
 /// Lines that the ledger already holds: by log, each day's mark.
@@ -150,6 +152,7 @@ impl Harvester {
         harvest.problems = self.tail.problems();
         harvest.notices = self.tail.take_notices();
         harvest.losses = self.tail.take_losses();
+        harvest.has_ended = caught_up && self.tail.has_ended();
         harvest
     }
 }

@@ -12,12 +12,10 @@ use crate::collect::decode::{Found, detect};
 use crate::collect::reader::Reader;
 use crate::collect::request::Lines;
 use crate::collect::settle::{TWO_LAYERS, combine, has_too_many_rejects, too_many_rejects};
+pub use crate::collect::stream::STDIN;
 use crate::collect::{Chunk, CountFrom, Format, Reading, rotation};
 use crate::count::query::{Counting, Query, Report};
 use crate::harvest::Decoders;
-
-/// Standard input's name on the command line.
-pub const STDIN: &str = "-";
 
 /// What was read, beside the report itself.
 #[derive(Debug, Default)]

@@ -21,6 +21,7 @@ pub mod loss;
 mod scan;
 mod hints;
 mod arrival;
+pub mod stream;
 mod journal;
 pub mod tail;
 pub mod reader;
@@ -78,6 +79,13 @@ pub struct Reading {
     /// What the source says of its own fields.
     pub mapping: Option<Arc<Mapping>>,
     pub count_from: CountFrom,
+}
+
+impl Reading {
+    /// Everything as the log itself says.
+    pub fn unsettled(zone: Tz) -> Reading {
+        Reading { format: None, service: None, key: None, api: None, zone, mapping: None, count_from: CountFrom::Auto }
+    }
 }
 
 /// Whole lines of one log, in a caller's buffer: each line ends in LF.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::envelope::peel;
 use super::field::Aliases;
+use super::fields::{Fields, Verdict};
 use super::logfmt::Logfmt;
 use super::rows::first_line;
 use super::{Decoder, layers, looks};
@@ -177,7 +178,7 @@ impl Panel {
             envelopes.iter().rev().try_fold(Format::bare(family), |format: Format, envelope| format.within(*envelope))
         };
         let judges = families.into_iter().filter_map(wrapped).map(|format| Judge::new(format, reading)).collect();
-        Panel { envelopes, judges, candidates: 0, paired: 0, pairs: Logfmt::new(Aliases::standard()) }
+        Panel { envelopes, judges, candidates: 0, paired: 0, pairs: Logfmt::new(Aliases::standard(), false) }
     }
 
     fn hear(&mut self, line: &[u8]) {
@@ -188,7 +189,7 @@ impl Panel {
             any |= judge.hear(line, is_object);
         }
         self.candidates += usize::from(any);
-        self.paired += usize::from(any && bare.is_some_and(|bare| self.pairs.is_logfmt(&bare)));
+        self.paired += usize::from(any && bare.is_some_and(|bare| has_pairs(&mut self.pairs, &bare)));
         for judge in self.judges.iter_mut().filter(|_| !any) {
             judge.heard.pop();
         }
@@ -330,6 +331,11 @@ fn is_compatible(one: &Series, other: &Series) -> bool {
     let agree = |one: &str, other: &str| one == other || one == NONE || other == NONE;
     let statuses_agree = one.status == other.status || one.status.is_none() || other.status.is_none();
     statuses_agree && agree(&one.method, &other.method) && agree(&one.operation, &other.operation)
+}
+
+fn has_pairs(pairs: &mut Logfmt, line: &[u8]) -> bool {
+    let mut fields = Fields::new();
+    pairs.read(line, &mut fields) == Verdict::Read && !fields.is_empty()
 }
 
 fn is_object(line: &[u8]) -> bool {

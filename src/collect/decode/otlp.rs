@@ -272,7 +272,7 @@ impl<'de> Visitor<'de> for AnyVisitor {
                 "stringValue" | "doubleValue" => found = map.next_value()?,
                 "intValue" => {
                     let value: Any<'de> = map.next_value()?;
-                    found = value.as_whole();
+                    found = value.into_whole();
                 }
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -323,7 +323,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Any<'a> {
 
 impl<'a> Any<'a> {
     /// JSON has no integers of 64 bits, so they are written as text.
-    fn as_whole(self) -> Any<'a> {
+    fn into_whole(self) -> Any<'a> {
         match &self {
             Any::Text(text) => text.parse().map_or(Any::Other, Any::Whole),
             Any::Whole(_) | Any::Number(_) | Any::Other => self,
@@ -333,7 +333,7 @@ impl<'a> Any<'a> {
 
 impl<'de> Deserialize<'de> for Nanos {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Nanos, D::Error> {
-        match Any::deserialize(deserializer)?.as_whole() {
+        match Any::deserialize(deserializer)?.into_whole() {
             Any::Whole(nanos) => Ok(Nanos(nanos)),
             Any::Text(_) | Any::Number(_) | Any::Other => Ok(Nanos(0)),
         }
