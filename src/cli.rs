@@ -50,10 +50,14 @@ pub struct Place {
   daycap run --config /etc/daycap/daycap.toml
   daycap run 'logs/*.log' --limit 40000
   daycap run 'logs/*.log' --limit 40000 --tz America/Los_Angeles --state ./state
+  app 2>&1 | daycap run - --limit 40000
 
-SIGTERM and SIGINT save and end; SIGHUP reads the configuration again.")]
+SIGTERM and SIGINT save and end; SIGHUP reads the configuration again. With - alone, the end of standard input
+saves and ends, too. What comes from a pipe cannot be read again: lines that were not saved yet (at most some
+seconds') are lost when daycap is killed. A log file has no such gap.")]
 pub struct Run {
-    /// Logs to follow, without a configuration: paths or patterns (quote patterns, so that later files match too)
+    /// Logs to follow, without a configuration: paths, patterns (quote them, so that later files match too), or - for
+    /// standard input
     #[arg(value_name = "LOG", conflicts_with = "config")]
     pub logs: Vec<String>,
     /// Requests that the provider allows a day
@@ -160,8 +164,13 @@ pub struct Explain {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   daycap ingest /var/log/app/*.log*
-  daycap ingest --state ./state 'archive/**/*.log.gz'")]
+  daycap ingest --state ./state 'archive/**/*.log.gz'
+  ssh web-2 cat app.log | daycap ingest - --state ./state
+
+Standard input (-) is held in the state directory while it is counted. The same content counts once, however often it is
+given; of a stream that goes on where an earlier one ended, only what is new counts.")]
 pub struct Ingest {
+    /// Logs to count: paths, patterns, or - for standard input
     #[arg(value_name = "LOG", required = true)]
     pub logs: Vec<String>,
     /// Zone of time stamps that state none

@@ -3,6 +3,7 @@
 
 mod cadence;
 mod looker;
+mod input;
 mod server;
 
 use std::sync::Arc;
@@ -13,11 +14,12 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::collect::watch::{Hints, Watch};
+use crate::collect::stream::is_stdin;
+use crate::collect::watch::Watch;
 use crate::commit::{self, Committed};
 use crate::config::Config;
 use crate::count::ledger::Ledger;
@@ -29,6 +31,7 @@ use crate::publish::status;
 use crate::resume::{Resumed, resume};
 use crate::{state, summarise};
 use cadence::Cadence;
+use input::{Wakeup, read_stdin};
 use looker::{Looked, Looker};
 use server::Server;
 
@@ -50,8 +53,13 @@ pub async fn run(config: Config, outside: Outside) -> anyhow::Result<bool> {
     let mut signals = Signals::new()?;
     let mut config = Arc::new(config);
     let mut server = Server::start(config.listen, &config, &outside).await?;
+    let wake = Wakeup::default();
+    let stream = config.sources.iter().any(is_stdin).then(|| read_stdin((outside.wall)(), wake.clone()));
     loop {
-        let session = Session::open(config.clone(), &outside, server.snapshots.clone())?;
+        let mut session = Session::open(config.clone(), &outside, server.snapshots.clone(), wake.clone())?;
+        if let (Some(stream), Some(looker)) = (&stream, &mut session.looker) {
+            looker.harvester.tail().attach(stream.clone());
+        }
         match session.run(&mut signals).await? {
             Ending::Stopped { saved } => {
                 server.stop().await?;
@@ -128,9 +136,7 @@ struct Session<'a> {
     snapshots: watch::Sender<Arc<Snapshot>>,
     jobs: JoinSet<Job>,
     deliveries: usize,
-    hints: Arc<Hints>,
-    /// Told when there is a hint of a new kind.
-    hinted: Arc<Notify>,
+    wakeup: Wakeup,
     started: Instant,
     /// When the engine was last told anything.
     applied: Instant,
@@ -145,15 +151,15 @@ impl<'a> Session<'a> {
         config: Arc<Config>,
         outside: &'a Outside,
         snapshots: watch::Sender<Arc<Snapshot>>,
+        wakeup: Wakeup,
     ) -> anyhow::Result<Self> {
         let Resumed { engine, harvester, ledger, warnings } = resume(&config, outside.version, (outside.wall)())?;
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         if let Some(aside) = state::set_bad_aside(&config.state_dir)? {
             tracing::warn!("the bad state is kept as {}", aside.display());
         }
-        let (hints, hinted) = (Arc::new(Hints::default()), Arc::new(Notify::new()));
-        let wake = hinted.clone();
-        let watch = Watch::new(hints.clone(), move || wake.notify_one());
+        let hinted = wakeup.hinted.clone();
+        let watch = Watch::new(wakeup.hints.clone(), move || hinted.notify_one());
         Ok(Session {
             engine,
             halt: harvester.halt(),
@@ -163,8 +169,7 @@ impl<'a> Session<'a> {
             snapshots,
             jobs: JoinSet::new(),
             deliveries: 0,
-            hints,
-            hinted,
+            wakeup,
             started: Instant::now(),
             applied: Instant::now(),
             said_status: false,
@@ -182,7 +187,7 @@ impl<'a> Session<'a> {
             let may_look = self.looker.is_some() && self.ending.is_none();
             let wake = tokio::select! {
                 Some(job) = self.jobs.join_next() => Wake::Done(job.context("a job panicked")?),
-                () = time_to_look(&self.cadence, &self.hints, &self.hinted), if may_look => Wake::Look,
+                () = input::time_to_look(&self.cadence, &self.wakeup), if may_look => Wake::Look,
                 () = sleep_until(self.applied + TICK_INTERVAL) => Wake::Tick,
                 _ = signals.terminate.recv() => Wake::Stop,
                 _ = signals.interrupt.recv() => Wake::Stop,
@@ -221,7 +226,7 @@ impl<'a> Session<'a> {
 
     fn look(&mut self) {
         let Some(mut looker) = self.looker.take() else { return };
-        let changes = self.hints.take();
+        let changes = self.wakeup.hints.take();
         let scan = self.cadence.is_scan_due(Instant::now(), changes.anything);
         let now = self.now();
         self.jobs.spawn_blocking(move || {
@@ -248,7 +253,7 @@ impl<'a> Session<'a> {
     /// The watchdog is fed here and nowhere else: a daemon that no longer reads is not alive.
     fn looked(&mut self, looker: Box<Looker>, looked: Looked) {
         self.looker = Some(looker);
-        let caught_up = looked.harvest.caught_up;
+        let (caught_up, has_ended) = (looked.harvest.caught_up, looked.harvest.has_ended);
         self.cadence.passed(looked.pass);
         if let Some(complaint) = looked.complaint {
             tracing::warn!("{complaint}");
@@ -260,6 +265,9 @@ impl<'a> Session<'a> {
         }
         if self.ending.is_some() {
             self.apply(Event::Stop);
+        } else if has_ended {
+            tracing::info!("standard input has ended");
+            self.leave(None);
         }
     }
 
@@ -368,20 +376,6 @@ impl<'a> Session<'a> {
 async fn deliver_one(notifier: Notifier, message: Message) -> Job {
     let delivered = deliver::deliver(&notifier, &message).await;
     Job::Delivery { notifier: notifier.name, error: delivered.err().map(|error| error.to_string()) }
-}
-
-/// When the cadence says so; hints make it sooner.
-async fn time_to_look(cadence: &Cadence, hints: &Hints, hinted: &Notify) {
-    let Some(rested) = cadence.rested() else { return };
-    sleep_until(rested).await;
-    loop {
-        let (files, anything) = hints.are_there();
-        let due = if files { rested } else { cadence.scan_at(anything).unwrap_or(rested) };
-        // A hint of another kind may make it sooner.
-        if Instant::now() >= due || timeout_at(due, hinted.notified()).await.is_err() {
-            return;
-        }
-    }
 }
 
 fn tell_systemd(states: &[NotifyState]) {

@@ -51,6 +51,8 @@ pub struct Harvest {
     pub losses: Vec<Loss>,
     /// Nothing was left to read when the pass ended.
     pub caught_up: bool,
+    /// Nothing will come any more, and all is read.
+    pub has_ended: bool,
 }
 
 /// Lines that the ledger already holds: by log, each day's mark.
@@ -142,6 +144,7 @@ impl Harvester {
         harvest.progress = self.tail.progress();
         harvest.problems = self.tail.problems();
         harvest.losses = self.tail.take_losses();
+        harvest.has_ended = caught_up && self.tail.has_ended();
         harvest
     }
 }

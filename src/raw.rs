@@ -11,12 +11,10 @@ use anyhow::{Context, bail};
 use crate::collect::decode::{Detection, detect};
 use crate::collect::reader::Reader;
 use crate::collect::request::Lines;
+pub use crate::collect::stream::STDIN;
 use crate::collect::{Chunk, Format, Reading, rotation};
 use crate::count::query::{Counting, Query, Report};
 use crate::harvest::Decoders;
-
-/// Standard input's name on the command line.
-pub const STDIN: &str = "-";
 
 /// What was read, beside the report itself.
 #[derive(Debug, Default)]

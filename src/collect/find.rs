@@ -12,6 +12,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::Source;
 use super::rotation::former_paths;
+use super::stream::STDIN;
 use super::tail::Problem;
 
 /// How deep `**` reaches: deeper trees are loops or mistakes.
@@ -65,7 +66,12 @@ pub fn matching(pattern: &str) -> Vec<PathBuf> {
 impl Pattern {
     pub(super) fn all(sources: &[Source]) -> Vec<Pattern> {
         let numbered = sources.iter().enumerate();
-        numbered.flat_map(|(index, source)| source.paths.iter().map(move |text| Pattern::new(index, text))).collect()
+        numbered
+            .flat_map(|(index, source)| {
+                let files = source.paths.iter().filter(|path| *path != STDIN);
+                files.map(move |text| Pattern::new(index, text))
+            })
+            .collect()
     }
 
     fn new(source: usize, text: &str) -> Pattern {

@@ -9,6 +9,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::follow::Log;
 use super::log::{FileKey, LogId, Stamp};
+use super::stream::STDIN;
 use super::tail::Tail;
 use crate::day::Now;
 
@@ -20,7 +21,7 @@ impl Tail {
         let scanned = std::mem::replace(&mut self.now, now);
         self.latest = now.wall;
         let before = self.looked_before.replace(scanned.wall);
-        let unsettled = paths.iter().filter(|path| !self.look_at_one(path)).count();
+        let unsettled = paths.iter().filter(|path| path.as_os_str() != STDIN && !self.look_at_one(path)).count();
         (self.now, self.looked_before) = (scanned, before);
         unsettled == 0
     }

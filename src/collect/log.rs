@@ -106,6 +106,13 @@ impl LogId {
     }
 }
 
+impl LogId {
+    /// The id of a stream that began then.
+    pub fn of_stream(began_ns: i64) -> LogId {
+        LogId(xxh3_64(&began_ns.to_le_bytes()))
+    }
+}
+
 impl From<LogId> for String {
     fn from(id: LogId) -> String {
         format!("{:016x}", id.0)

@@ -20,6 +20,7 @@ pub mod loss;
 mod scan;
 mod hints;
 mod arrival;
+pub mod stream;
 mod journal;
 pub mod tail;
 pub mod reader;

@@ -19,6 +19,7 @@ use super::log::{FileKey, Fingerprint, LogId, LogMark};
 use super::loss::{Loss, Missing};
 use super::past::Past;
 use super::scan::{Pending, base_path};
+use super::stream::{FollowedStream, STDIN, Stream, is_stdin};
 use super::{Arrival, Chunk, Format, Reading, Source};
 use crate::day::Now;
 
@@ -81,6 +82,7 @@ pub struct Tail {
     pub(super) sources: Vec<Source>,
     pub(super) patterns: Vec<Pattern>,
     pub(super) journals: Journals,
+    stream: Option<FollowedStream>,
     /// Logs that a file holds.
     pub(super) followed: BTreeMap<LogId, Log>,
     pub(super) files: HashMap<FileKey, LogId>,
@@ -126,6 +128,8 @@ impl Tail {
     pub fn new(sources: Vec<Source>, mut known: Vec<Known>) -> Tail {
         let patterns = Pattern::all(&sources);
         let journals = Journals::new(&sources, &mut known);
+        // A stream cannot be read again.
+        known.retain(|known| known.mark.path != STDIN);
         let known_bases = known.iter().map(|known| base_path(Path::new(&known.mark.path))).collect();
         let mut past = Past::default();
         // Of a log that was empty there is nothing to know again.
@@ -136,6 +140,7 @@ impl Tail {
             sources,
             patterns,
             journals,
+            stream: None,
             followed: BTreeMap::new(),
             files: HashMap::new(),
             past,
@@ -170,6 +175,18 @@ impl Tail {
         Tail { looked_before, ..self }
     }
 
+    /// Follow this stream for the source that names it.
+    pub fn attach(&mut self, stream: Arc<Stream>) {
+        let source = self.sources.iter().position(is_stdin);
+        self.stream = source.map(|index| FollowedStream::new(index, &self.sources[index], stream));
+    }
+
+    /// Whether nothing will ever come any more: the stream has ended and is read, and there is nothing else.
+    pub fn has_ended(&self) -> bool {
+        let is_stream = |source: &Source| source.journal.is_none() && source.paths.iter().all(|path| path == STDIN);
+        self.sources.iter().all(is_stream) && self.stream.as_ref().is_some_and(FollowedStream::has_ended)
+    }
+
     /// Whether the last scan left something for the next, which should follow at once.
     pub fn is_unsettled(&self) -> bool {
         self.is_unsettled
@@ -180,6 +197,10 @@ impl Tail {
         buffer.clear();
         // What was taken of journals is little, and no more comes before the next scan.
         if let Some(piece) = self.journals.next_chunk(buffer) {
+            return Some(piece);
+        }
+        if let Some(piece) = self.stream.as_mut().and_then(|stream| stream.next_chunk(buffer, self.latest, self.detect))
+        {
             return Some(piece);
         }
         while let Some(id) = self.queue.pop_front() {
@@ -200,7 +221,8 @@ impl Tail {
     pub fn marks(&self) -> BTreeMap<LogId, LogMark> {
         let followed = self.followed.values().map(Log::saved_mark);
         let of_files = self.past.iter().map(Known::at_resume).chain(followed);
-        of_files.chain(self.journals.marks()).map(|mark| (mark.id, mark)).collect()
+        let of_stream = self.stream.iter().map(FollowedStream::mark);
+        of_files.chain(self.journals.marks()).chain(of_stream).map(|mark| (mark.id, mark)).collect()
     }
 
     /// What keeps logs from being read now, in order.
@@ -209,8 +231,14 @@ impl Tail {
             let what = log.trouble.clone()?;
             Some(Problem { source: log.source, path: log.mark.path.clone(), what })
         });
-        let mut problems: Vec<_> =
-            self.problems.iter().cloned().chain(of_logs).chain(self.journals.problems()).collect();
+        let mut problems: Vec<_> = self
+            .problems
+            .iter()
+            .cloned()
+            .chain(of_logs)
+            .chain(self.journals.problems())
+            .chain(self.stream.iter().filter_map(FollowedStream::problem))
+            .collect();
         problems.sort();
         problems.dedup();
         problems
@@ -229,7 +257,8 @@ impl Tail {
             source.logs += 1;
             source.lag_bytes += log.len.saturating_sub(log.mark.offset);
         }
-        for (source, lag_bytes) in self.journals.lags() {
+        let of_stream = self.stream.iter().map(FollowedStream::lag);
+        for (source, lag_bytes) in self.journals.lags().chain(of_stream) {
             progress[source].logs += 1;
             progress[source].lag_bytes += lag_bytes;
         }

@@ -50,6 +50,14 @@ impl Hints {
         std::mem::take(&mut *self.lock())
     }
 
+    /// There is something to read from this path. Whether that is worth waking up for.
+    pub fn add_path(&self, path: &Path) -> bool {
+        let mut changes = self.lock();
+        let is_first = changes.paths.is_empty();
+        changes.paths.insert(path.to_owned());
+        is_first
+    }
+
     /// Whether files have changed, and whether anything else has.
     pub fn are_there(&self) -> (bool, bool) {
         let changes = self.lock();

@@ -1,10 +1,15 @@
 //! `daycap ingest`: the daemon's own pipeline, to the end of what is there, once.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::{fs, io};
+
+use anyhow::Context;
 
 use super::{Done, Failure, Outcome, Terms, bare, configured, read_only, take_state, tell, zone};
 use crate::cli::Ingest;
+use crate::collect::stream::STDIN;
 use crate::commit;
 use crate::config::Config;
 use crate::day::Now;
@@ -14,16 +19,55 @@ use crate::resume::{Resumed, resume};
 /// Looks that find something new until the rest is left to the daemon: a log that is being written to has no end.
 const LOOKS_MAX: u32 = 5;
 
+/// A rotated log's name: a short content is known again only if its name speaks for it, too.
+const SPOOL: &str = "stdin.1";
+
 pub fn ingest(asked: Ingest, terms: &Terms) -> Done {
-    let config = Arc::new(settle(asked, terms)?);
+    let mut config = settle(asked, terms)?;
     let _lock = take_state(&config.state_dir)?;
+    let spool = Spool::of(&mut config)?;
+    let config = Arc::new(config);
     let resumed = resume(&config, terms.version, (terms.wall)())?;
     resumed.warnings.iter().for_each(|warning| tell(warning));
     if let Some(aside) = crate::state::set_bad_aside(&config.state_dir)? {
         tell(&format!("the bad state is kept as {}", aside.display()));
     }
     let mut run = Run { resumed, config, wall: terms.wall, started: Instant::now(), saved: None };
-    run.read_to_the_end()
+    let done = run.read_to_the_end();
+    drop(spool);
+    done
+}
+
+/// Standard input, for as long as it is counted: as a file, its content tells whether it was counted before. The file is in
+/// the state directory, which is ours alone.
+struct Spool(PathBuf);
+
+impl Spool {
+    /// Put it in the place of standard input, if that is among the logs.
+    fn of(config: &mut Config) -> anyhow::Result<Option<Spool>> {
+        let path = config.state_dir.join(SPOOL);
+        let name = path.to_string_lossy().into_owned();
+        let mut is_asked = false;
+        for log in config.sources.iter_mut().flat_map(|source| &mut source.paths).filter(|log| *log == STDIN) {
+            (is_asked, *log) = (true, name.clone());
+        }
+        if !is_asked {
+            return Ok(None);
+        }
+        let spool = Spool(path);
+        // One that a killed process left behind is not to be added to.
+        drop(fs::remove_file(&spool.0));
+        let copy = || io::copy(&mut io::stdin().lock(), &mut fs::File::create(&spool.0)?);
+        copy().with_context(|| format!("cannot keep standard input in {}", spool.0.display()))?;
+        Ok(Some(spool))
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        // What stays is removed by the next.
+        drop(fs::remove_file(&self.0));
+    }
 }
 
 fn settle(asked: Ingest, terms: &Terms) -> Result<Config, Failure> {

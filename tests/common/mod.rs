@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -54,7 +54,21 @@ impl Daemon {
 
     /// Start it with an environment of its own.
     pub fn start_as(mut command: Command, arguments: &[&str]) -> Daemon {
-        command.arg("run").args(arguments).stderr(Stdio::piped()).stdout(Stdio::null()).stdin(Stdio::null());
+        command.arg("run").args(arguments).stdin(Stdio::null());
+        Daemon::spawn(command)
+    }
+
+    /// Start it behind a pipe, and give what writes to it.
+    pub fn start_behind_a_pipe(arguments: &[&str]) -> (Daemon, ChildStdin) {
+        let mut command = daycap();
+        command.arg("run").args(arguments).stdin(Stdio::piped());
+        let mut daemon = Daemon::spawn(command);
+        let stdin = daemon.child.stdin.take().expect("a pipe");
+        (daemon, stdin)
+    }
+
+    fn spawn(mut command: Command) -> Daemon {
+        command.stderr(Stdio::piped()).stdout(Stdio::null());
         let mut child = command.spawn().expect("the daemon starts");
         let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
         let (sender, words) = channel();

@@ -139,12 +139,12 @@ pub const BUGS: &[Bug] = &[
         edits: &[Edit {
             file: "src/collect/scan.rs",
             right: "let mut log = Log::new(known, place(found), content, survey, arrivals)",
-            wrong: "{
+            wrong: "let mut log = {
                 let mut known = known;
                 if content.packing.is_some() {
                     known.resume = 0;
                 }
-                Log::new(known, place(found), content, survey)
+                Log::new(known, place(found), content, survey, arrivals)
             }",
         }],
         caught_by: GENTLE,

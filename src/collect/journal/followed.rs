@@ -18,8 +18,8 @@ use crate::collect::log::{Fingerprint, LogId, LogMark};
 use crate::collect::loss::Loss;
 use crate::collect::rotation::default_service;
 use crate::collect::tail::{Known, LINE_BYTES_MAX, Piece};
-use crate::collect::{Chunk, Format, Reading, Source, Start};
-use crate::day::Now;
+use crate::collect::{Chunk, Envelope, Format, Reading, Source, Start};
+use crate::day::{Minute, Now};
 
 /// Entries whose format cannot be told yet are read again after this long.
 const UNSETTLED_RETRY: Duration = Duration::from_secs(10);
@@ -197,7 +197,7 @@ impl Followed {
         }
         let lines = self.batch.left();
         match detect(&lines[..lines.len().min(LINE_BYTES_MAX)]) {
-            Detection::Found(format) => self.settled = Some(with_format(&self.reading, format)),
+            Detection::Found(format) => self.settled = Some(with_format(&self.reading, wrapped(format))),
             Detection::Empty => self.leave(now),
             Detection::Unknown(what) => {
                 self.leave(now);
@@ -233,7 +233,8 @@ impl Followed {
                 continue;
             }
             chain.mark.format = reading.format;
-            let chunk = Chunk { start: cursor.number, end: chain.mark.offset, written: None };
+            let written = Some(Minute::at(cursor.received()));
+            let chunk = Chunk { start: cursor.number, end: chain.mark.offset, written };
             let (log, default_service) = (chain.mark.id, self.service.clone());
             return Some(Piece { log, source: self.source, reading, default_service, chunk, arrival: None });
         }
@@ -304,9 +305,13 @@ fn with_format(reading: &Reading, format: Format) -> Arc<Reading> {
     Arc::new(Reading { format: Some(format), ..reading.clone() })
 }
 
-/// The format of the lines, where a source says what the messages in them are.
-fn wrapped(message: Format) -> Format {
-    message
+/// The format of the lines, where all that is said is what the messages in them are.
+fn wrapped(format: Format) -> Format {
+    match format.envelopes().next() {
+        Some(Envelope::Journald) => format,
+        // With one envelope more than are read, the lines are refused, and that is counted.
+        _ => format.within(Envelope::Journald).unwrap_or(format),
+    }
 }
 
 /// What a match is called: `journal:_SYSTEMD_UNIT/app.service`. As of a path, its last part names the service.
