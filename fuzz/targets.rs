@@ -18,14 +18,20 @@ use daycap::count::tally::Tally;
 use daycap::day::{Day, Minute};
 use daycap::state::{self, Loaded, State};
 
+#[path = "otlp.rs"]
+mod otlp;
+
+pub use otlp::otlp;
+
 pub type Target = fn(&[u8]);
 
 /// Each target by the name of its corpus.
-pub const ALL: [(&str, Target); 6] = [
+pub const ALL: [(&str, Target); 7] = [
     ("lines", lines),
     ("json", json),
     ("combined", combined),
     ("envelopes", envelopes),
+    ("otlp", otlp),
     ("state", state),
     ("footer", footer),
 ];

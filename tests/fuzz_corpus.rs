@@ -99,6 +99,11 @@ fn lines_in_envelopes_are_read_alike_in_any_chunks() {
 }
 
 #[test]
+fn otlp_is_read_alike_in_any_company() {
+    try_all("otlp", 2_000);
+}
+
+#[test]
 fn a_state_is_kept_whole_or_refused() {
     try_all("state", 4_000);
 }

@@ -70,7 +70,7 @@ fn daycap_accepts_what_the_shipped_configuration_comments_out() {
     let directory = TempDir::new().expect("a directory");
     let shipped = fs::read_to_string(shipped("daycap.toml")).expect("the configuration");
     let uncommented = shipped.lines().map(|line| match line.strip_prefix("# ") {
-        Some(setting) if setting.contains(" = ") || setting.starts_with("[[") => setting,
+        Some(setting) if setting.contains(" = ") || setting.starts_with('[') => setting,
         _ => line,
     });
     let path = directory.path().join("daycap.toml");

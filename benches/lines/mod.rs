@@ -140,7 +140,7 @@ pub fn decode(chunks: &[&[u8]], reading: &Reading) -> u64 {
     let mut start = 0;
     for chunk in chunks {
         let end = start + chunk.len() as u64;
-        decoder.decode(chunk, &Chunk { start, end }, &mut decoded);
+        decoder.decode(chunk, &Chunk { start, end, written: None }, &mut decoded);
         black_box(&decoded.rows);
         decoded.rows.clear();
         start = end;

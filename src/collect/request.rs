@@ -196,6 +196,8 @@ pub enum Skip {
     NotARequest,
     /// The source's `only_if` leaves it out.
     Excluded,
+    /// The source's `pattern` does not match it.
+    Unmatched,
     /// A CONNECT: how many requests went through the tunnel, nobody outside it can say.
     Tunnel,
     /// The start of a request whose end has a line of its own.
@@ -207,14 +209,23 @@ pub enum Skip {
 }
 
 impl Skip {
-    pub const ALL: [Skip; 7] =
-        [Skip::Blank, Skip::NotARequest, Skip::Excluded, Skip::Tunnel, Skip::Start, Skip::Part, Skip::OtherLayer];
+    pub const ALL: [Skip; 8] = [
+        Skip::Blank,
+        Skip::NotARequest,
+        Skip::Excluded,
+        Skip::Unmatched,
+        Skip::Tunnel,
+        Skip::Start,
+        Skip::Part,
+        Skip::OtherLayer,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             Skip::Blank => "blank",
             Skip::NotARequest => "reports no request",
             Skip::Excluded => "left out by only_if",
+            Skip::Unmatched => "not matched by the source's pattern",
             Skip::Tunnel => "a CONNECT tunnel, whose requests nobody outside it can count",
             Skip::Start => "the start of a request, which counts when it ends",
             Skip::Part => "part of a line that goes on",
@@ -271,7 +282,7 @@ impl Lines {
         match reason {
             Skip::Tunnel => self.tunnels += 1,
             Skip::Start => self.starts += 1,
-            Skip::Blank | Skip::NotARequest | Skip::Excluded | Skip::Part | Skip::OtherLayer => {}
+            Skip::Blank | Skip::NotARequest | Skip::Excluded | Skip::Unmatched | Skip::Part | Skip::OtherLayer => {}
         }
     }
 

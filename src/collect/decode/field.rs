@@ -261,9 +261,16 @@ impl Aliases {
 
 /// Whether the mapping says this field, or all that would be asked instead of it.
 fn is_said(mapping: &Mapping, field: Field) -> bool {
-    let documents = [Field::Document, Field::DocumentHash].contains(&field);
-    let names = [Field::Name, Field::Machine].contains(&field);
-    mapping.says(field) || (documents && mapping.says(Field::Operation)) || (names && mapping.says(Field::Service))
+    let instead: &[Field] = match field {
+        Field::Document | Field::DocumentHash => &[Field::Operation],
+        Field::Route => &[Field::Operation, Field::Url],
+        Field::Request => &[Field::Method, Field::Url],
+        Field::Name | Field::Machine => &[Field::Service],
+        Field::Time | Field::Method | Field::Url | Field::Host | Field::Status | Field::Duration | Field::Bytes => &[],
+        Field::Operation | Field::Message | Field::Error | Field::Attempt | Field::Service => &[],
+        Field::Key | Field::Units | Field::Condition => &[],
+    };
+    mapping.says(field) || instead.iter().any(|field| mapping.says(*field))
 }
 
 /// Longer paths say nothing daycap knows; bounds what a hostile line costs.

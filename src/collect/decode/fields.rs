@@ -5,7 +5,7 @@ use super::field::{Field, Rank, Unit};
 use super::value::Scalar;
 
 /// No line says more that daycap wants.
-const LABELS_MAX: usize = 12;
+const LABELS_MAX: usize = 16;
 const MEASURES_MAX: usize = 8;
 /// Spreads each label's code over a [`Fields::kind`], so that no two lists of labels have one.
 const MIXING: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -70,6 +70,7 @@ impl<'a> Fields<'a> {
     /// A duration that a family has reckoned from several.
     pub fn push_duration_ms(&mut self, duration_ms: f64) {
         self.duration_ms = Some(duration_ms);
+        self.mark_timed();
     }
 
     #[inline]
@@ -82,9 +83,8 @@ impl<'a> Fields<'a> {
         {
             *place = (rank, value);
             self.measures_len += 1;
-            if rank.field == Field::Duration && !self.timed {
-                self.timed = true;
-                self.kind ^= TIMED;
+            if rank.field == Field::Duration {
+                self.mark_timed();
             }
         }
     }
@@ -97,13 +97,21 @@ impl<'a> Fields<'a> {
         self.mark(rank);
     }
 
-    /// What answers a condition finds a place where others do not: without it, the line would not count.
+    /// What answers a condition takes the place of what is preferred least: without it, the line would not count.
     #[cold]
     fn push_condition(&mut self, rank: Rank, value: &'a [u8]) {
-        let replaced = self.labels.iter_mut().rev().find(|(other, _)| other.condition.is_none());
-        if let (Some(_), Some(place)) = (rank.condition, replaced) {
+        let replaceable = self.labels.iter_mut().filter(|(other, _)| other.condition.is_none());
+        if let (Some(_), Some(place)) = (rank.condition, replaceable.max_by_key(|(other, _)| *other)) {
             *place = (rank, value);
             self.mark(rank);
+        }
+    }
+
+    #[inline]
+    fn mark_timed(&mut self) {
+        if !self.timed {
+            self.timed = true;
+            self.kind ^= TIMED;
         }
     }
 

@@ -24,6 +24,11 @@ pub fn is_secret(word: &str) -> bool {
     Counts::of(word).may_be_secret(word)
 }
 
+/// Whether this may be a token whose parts are too short to tell; names are seldom so mixed, servers' never.
+pub fn is_mixed(text: &str) -> bool {
+    Counts::of(text).is_mixed(text)
+}
+
 /// Whether a secret follows, as in `Bearer …`.
 pub fn is_authorization(text: &str) -> bool {
     const SCHEMES: [&str; 4] = ["bearer", "basic", "digest", "token"];
@@ -109,13 +114,16 @@ impl Counts {
         counts
     }
 
+    fn is_mixed(&self, word: &str) -> bool {
+        word.len() >= MIXED_BYTES_MIN && [self.digits, self.lower, self.upper].iter().all(|count| *count >= MIXED_MIN)
+    }
+
     fn may_be_secret(&self, word: &str) -> bool {
-        let mixed = |min| self.digits >= min && self.lower >= min && self.upper >= min;
         self.at_signs
             || word.len() > WORD_BYTES_MAX
             || (self.digits > 0 && self.longest_run >= HASH_BYTES_MIN)
             || (self.digits >= 2 && self.lower > 0 && self.upper > 0 && self.longest_run >= 10)
-            || (mixed(MIXED_MIN) && word.len() >= MIXED_BYTES_MIN)
+            || self.is_mixed(word)
             || self.longest_run >= 2 * HASH_BYTES_MIN
     }
 }

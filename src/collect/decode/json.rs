@@ -40,17 +40,16 @@ impl JsonLines {
         let Some((serial, template)) = self.shapes.fitting(rest, &mut self.values) else {
             return self.unfitted(rest, context);
         };
-        let (values, paths) = (&self.values, &mut self.paths);
-        let Context { labels, aliases, .. } = context;
+        let values = &self.values;
+        let labels = &mut context.labels;
         let reducible = template.has_url() && !values.escaped;
         let kind = serial ^ context.wrapping;
         let meaning = self.recall.meaning(kind, reducible, template.label_bytes(rest, values), || {
             if !values.escaped {
                 return Some(labels.resolve(template.origin, template.labels(rest, values)));
             }
-            // Only the parser undoes escapes; only valid UTF-8 fits a template.
-            let line = std::str::from_utf8(first_line(rest).0).unwrap_or_default();
-            parse(line, paths, aliases).map(|parsed| labels.resolve(parsed.origin, parsed.values()))
+            let found: Option<Vec<_>> = template.labels(rest, values).map(Found::unescaped).collect();
+            found.map(|found| labels.resolve(template.origin, found.iter().map(Found::value)))
         });
         match meaning {
             None => (Outcome::Reject(Reject::Malformed), values.taken),
@@ -105,7 +104,18 @@ enum FoundValue<'a> {
     Number(Scalar<'static>),
 }
 
-impl Found<'_> {
+impl<'a> Found<'a> {
+    /// A label that a template found, which may have escapes.
+    fn unescaped((rank, value): (Rank, Scalar<'a>)) -> Option<Found<'a>> {
+        let value = match value {
+            Scalar::Text(text) if text.contains(&b'\\') => FoundValue::Text(Cow::Owned(without_escapes(text)?)),
+            Scalar::Text(text) => FoundValue::Text(Cow::Borrowed(std::str::from_utf8(text).ok()?)),
+            Scalar::Whole(whole) => FoundValue::Number(Scalar::Whole(whole)),
+            Scalar::Number(number) => FoundValue::Number(Scalar::Number(number)),
+        };
+        Some(Found { rank, value })
+    }
+
     fn scalar(&self) -> Scalar<'_> {
         match &self.value {
             FoundValue::Text(text) => Scalar::Text(text.as_bytes()),
@@ -116,6 +126,15 @@ impl Found<'_> {
     fn value(&self) -> (Rank, Scalar<'_>) {
         (self.rank, self.scalar())
     }
+}
+
+/// What serde_json makes of the inside of a JSON string.
+fn without_escapes(text: &[u8]) -> Option<String> {
+    let mut quoted = Vec::with_capacity(text.len() + 2);
+    quoted.push(b'"');
+    quoted.extend_from_slice(text);
+    quoted.push(b'"');
+    serde_json::from_slice(&quoted).ok()
 }
 
 /// Everything that aliases name in a line, in order of rank; where a key comes twice the last one first.

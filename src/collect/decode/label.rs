@@ -115,6 +115,8 @@ pub struct Labels {
     key: Option<u32>,
     api: Option<u32>,
     default_service: u32,
+    /// The ids of the services that envelopes named; lines of many take turns in one log.
+    default_services: HashMap<Box<str>, u32>,
     /// What the source's conditions ask for, in their order; at most 64.
     conditions: Vec<Box<str>>,
     /// How the source wants its keys called, and its paths.
@@ -122,6 +124,8 @@ pub struct Labels {
     routes: Arc<Routes>,
     /// The source says where its servers' names are; a url's is not asked then.
     api_is_mapped: bool,
+    /// And what a request is; a message is not asked then.
+    requests_are_mapped: bool,
     sets: HashMap<Set, u32>,
     list: Vec<Set>,
     /// The series of set × bucket, in the table of `identity`.
@@ -144,10 +148,12 @@ impl Labels {
             key: reading.key.as_deref().map(|key| keys.id(key)),
             api: reading.api.as_deref().map(|api| apis.id(api)),
             default_service: services.id(default_service),
+            default_services: HashMap::new(),
             conditions: mapping.only_if.values().map(|text| text.as_str().into()).collect(),
             shown_keys: Keys::new(&mapping.keys),
             routes,
             api_is_mapped: mapping.says(Field::Host),
+            requests_are_mapped: mapping.says_requests(),
             services,
             keys,
             apis,
@@ -178,6 +184,9 @@ impl Labels {
         if let Some(skip) = said.skip(origin) {
             return Err(skip);
         }
+        if said.from_message && self.requests_are_mapped {
+            return Err(Skip::NotARequest);
+        }
         let set = Set {
             service: self.service(&said),
             key: self.key(&said),
@@ -193,11 +202,21 @@ impl Labels {
     /// each, by which caches tell them apart.
     pub fn set_default_service(&mut self, service: &str) -> u64 {
         self.default_service = self.last_default.get(service).unwrap_or_else(|| {
-            operation::plain(service, &mut self.scratch);
-            self.last_default.set(service, self.services.id(&self.scratch))
+            let id = self.default_services.get(service).copied().unwrap_or_else(|| self.new_default(service));
+            self.last_default.set(service, id)
         });
         // Spread over all bits: the numbers of kinds of lines, which it is mixed with, are small.
         u64::from(self.default_service).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    #[cold]
+    fn new_default(&mut self, service: &str) -> u32 {
+        operation::plain(service, &mut self.scratch);
+        let id = self.services.id(&self.scratch);
+        if self.default_services.len() < NAMES_MAX && service.len() <= operation::LABEL_BYTES_MAX {
+            self.default_services.insert(service.into(), id);
+        }
+        id
     }
 
     fn service(&mut self, said: &Said<'_>) -> u32 {

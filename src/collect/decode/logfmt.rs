@@ -10,8 +10,6 @@ use super::field::{self, Aliases, Field, Rank, Unit};
 use super::fields::{Fields, Verdict};
 use super::text::{self, past_colour, stamp, without_colour};
 
-/// From this many pairs on, one of them known, a line can only be logfmt.
-const PAIRS_MIN: usize = 3;
 /// Keys that are remembered; beyond, each is compared anew.
 const KEYS_MAX: usize = 1_000;
 /// Pairs of a line whose keys are looked for where they were in the line before.
@@ -25,11 +23,13 @@ pub struct Logfmt {
     /// The keys of the line before, by their place: most lines have the same there.
     last: Vec<(Vec<u8>, Option<Rank>)>,
     path: String,
+    /// Whether text around the pairs may report a request; not where the source says itself which pairs do.
+    reads_text: bool,
 }
 
 impl Logfmt {
-    pub fn new(aliases: Arc<Aliases>) -> Logfmt {
-        Logfmt { aliases, known: HashMap::new(), last: Vec::new(), path: String::new() }
+    pub fn new(aliases: Arc<Aliases>, reads_text: bool) -> Logfmt {
+        Logfmt { aliases, known: HashMap::new(), last: Vec::new(), path: String::new(), reads_text }
     }
 
     /// Read a line. One without pairs is of a log that people read, too, and reports no request; one whose last text has
@@ -39,7 +39,7 @@ impl Logfmt {
             return Verdict::Malformed;
         }
         let mut pairs = Pairs::new(line);
-        let mut said = Said { prefix: line, message: None, timed: false, facts: 0 };
+        let mut said = Said { prefix: line, has_message: false, timed: false, facts: 0 };
         for place in 0.. {
             let Some(pair) = pairs.next() else { break };
             if place == 0 {
@@ -47,7 +47,7 @@ impl Logfmt {
             }
             if let Some(rank) = self.rank(place, pair.key) {
                 let rank = meant(rank, pair.value);
-                said.note(rank.field, pair.value);
+                said.note(rank.field);
                 fields.push_ranked(rank, pair.value);
                 fields.escaped |= pair.escaped;
             }
@@ -55,20 +55,9 @@ impl Logfmt {
         if pairs.cut {
             return Verdict::Malformed;
         }
-        said.complete(fields);
+        said.complete(self.reads_text, fields);
         fields.sort_last_first();
         Verdict::Read
-    }
-
-    /// Whether this can only be logfmt.
-    pub fn is_logfmt(&mut self, line: &[u8]) -> bool {
-        let mut pairs = Pairs::new(line);
-        let (mut count, mut known) = (0, false);
-        while let Some(pair) = pairs.next() {
-            known |= self.rank(count, pair.key).is_some();
-            count += 1;
-        }
-        count >= PAIRS_MIN && known && !pairs.cut
     }
 
     /// What this key says, the `place`th of its line.
@@ -115,7 +104,8 @@ impl Logfmt {
 struct Said<'a> {
     /// What stands before the first pair.
     prefix: &'a [u8],
-    message: Option<&'a [u8]>,
+    /// Which is read like any other.
+    has_message: bool,
     timed: bool,
     /// How much of method, target, status and operation is said.
     facts: u32,
@@ -123,21 +113,22 @@ struct Said<'a> {
 
 impl<'a> Said<'a> {
     #[inline]
-    fn note(&mut self, field: Field, value: &'a [u8]) {
+    fn note(&mut self, field: Field) {
         self.timed |= field == Field::Time;
         self.facts += u32::from(matches!(field, Field::Method | Field::Url | Field::Status | Field::Operation));
-        if field == Field::Message {
-            self.message = Some(value);
-        }
+        self.has_message |= field == Field::Message;
     }
 
-    /// Pairs that report no request may stand beside a message that does, and a stamp before them.
+    /// Pairs that report no request may stand behind a message that does, and behind a stamp.
     #[inline]
-    fn complete(&self, fields: &mut Fields<'a>) {
-        if self.facts < 2 {
-            text::message(self.message.unwrap_or(self.prefix), fields);
+    fn complete(&self, reads_text: bool, fields: &mut Fields<'a>) {
+        if self.facts < 2 && !self.has_message && reads_text {
+            text::message(self.prefix, fields);
         }
-        if let (false, false, Some(stamp)) = (self.timed, fields.is_empty(), stamp::find(self.prefix)) {
+        if !self.timed
+            && !fields.is_empty()
+            && let Some(stamp) = stamp::find(self.prefix)
+        {
             fields.push(Field::Time, stamp);
         }
     }
@@ -317,6 +308,12 @@ mod tests {
                 r#"2026-11-22T21:54:16Z GET https://api.example.com/a?b=c 200 attempt=1"#,
                 "2026-11-22T21:54 stem (none) api.example.com GET /a 200 - 0B 1u",
             ),
+            (
+                r#"time=2026-11-22T21:54:16Z level=info msg="HTTP Request: GET https://api.example.com/a?b=c \"HTTP/1.1 200 OK\"""#,
+                "2026-11-22T21:54 stem (none) api.example.com GET /a 200 - 0B 1u",
+            ),
+            // the start of what ends in a line of its own
+            (r#"time=2026-11-22T21:54:16Z msg="request started" method=GET path=/a"#, "skipped"),
             ("2026-11-22T21:54:16Z INFO listening on 8080", "skipped"),
             ("time=2026-11-22T21:54:16Z level=info msg=started", "skipped"),
             ("at=info method=GET path=/a status=200", "no time"),
@@ -330,27 +327,25 @@ mod tests {
         }
     }
 
-    #[test]
-    fn three_pairs_with_a_known_key_are_logfmt() {
-        let mut logfmt = Logfmt::new(Aliases::standard());
-        assert!(logfmt.is_logfmt(b"INFO level=info method=GET a=1"));
-        for line in ["a=1 b=2 c=3", "level=info method=GET", "GET /?method=a&b=c&d=e", "a b c", "method=GET a=1 b=\"x"]
-        {
-            assert!(!logfmt.is_logfmt(line.as_bytes()), "{line}");
-        }
-    }
-
     proptest::proptest! {
         /// Whatever was remembered of lines before.
         #[test]
         fn a_line_is_read_by_itself(lines in proptest::collection::vec("([a-z]{1,6}|method|status|url)=(GET|200|/a|\"[a-z ]*\")( [a-zA-Z=\\\\\"{}:,]{0,8})?", 1..12)) {
-            let mut warm = Logfmt::new(Aliases::standard());
+            let mut warm = Logfmt::new(Aliases::standard(), true);
             for line in &lines {
                 let (mut one, mut other) = (Fields::new(), Fields::new());
                 let verdict = warm.read(line.as_bytes(), &mut one);
-                proptest::prop_assert_eq!(verdict, Logfmt::new(Aliases::standard()).read(line.as_bytes(), &mut other));
-                proptest::prop_assert!(one.labels().eq(other.labels()) && one.kind() == other.kind());
+                proptest::prop_assert_eq!(verdict, Logfmt::new(Aliases::standard(), true).read(line.as_bytes(), &mut other));
+                proptest::prop_assert!(one.labels().eq(other.labels()) && one.measures().eq(other.measures()) && one.kind() == other.kind());
             }
+        }
+
+        #[test]
+        fn any_bytes_are_survived(line in proptest::collection::vec(proptest::prop_oneof![
+            3 => proptest::sample::select(b"=\"\\ {}[m\x1b,a1:.".to_vec()),
+            1 => proptest::prelude::any::<u8>(),
+        ], 0..60)) {
+            Logfmt::new(Aliases::standard(), true).read(&line, &mut Fields::new());
         }
     }
 }

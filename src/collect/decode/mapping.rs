@@ -70,7 +70,7 @@ const DURATION_UNIT: &str = "duration_unit";
 const UNITS: [(&str, Unit); 4] =
     [("s", Unit::Seconds), ("ms", Unit::Millis), ("us", Unit::Micros), ("ns", Unit::Nanos)];
 /// Each is looked for in every line.
-const CONDITIONS_MAX: usize = 8;
+const CONDITIONS_MAX: usize = 6;
 
 impl Mapping {
     /// The same, if every part of it can be meant; `None` where nothing is said. The error names key, value and remedy.
@@ -148,6 +148,12 @@ impl Mapping {
     /// Whether the source itself says where this is.
     pub fn says(&self, field: Field) -> bool {
         FIELDS.iter().any(|(name, known)| *known == field && self.fields.contains_key(*name))
+    }
+
+    /// Whether the source itself says what was asked, or answered; messages are not believed beside it.
+    pub fn says_requests(&self) -> bool {
+        let facts = [Field::Method, Field::Url, Field::Status, Field::Operation, Field::Document];
+        facts.into_iter().any(|field| self.says(field))
     }
 
     pub fn time_unit(&self) -> Option<Unit> {
@@ -232,7 +238,7 @@ fn dotted(pointer: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{decode, one};
+    use super::super::tests::{decode, from_zero, one};
     use super::*;
     use crate::collect::Reading;
 
@@ -257,7 +263,7 @@ mod tests {
         for _ in 0..20 {
             let mut decoded = crate::collect::request::Decoded::default();
             let text = format!("{line}\n");
-            let chunk = crate::collect::Chunk { start: 0, end: text.len() as u64, written: None };
+            let chunk = from_zero(text.as_bytes());
             decoder.decode(text.as_bytes(), &chunk, &mut decoded);
             assert_eq!(one(&decoded), once, "{line}");
         }
@@ -442,7 +448,7 @@ mod tests {
         }
         let mut decoded = crate::collect::request::Decoded::default();
         let line = b"2026-11-22 21:54:04 [info] GET api.example.com/\xff -> 500 in 2\n";
-        let chunk = crate::collect::Chunk { start: 0, end: line.len() as u64, written: None };
+        let chunk = from_zero(line);
         super::super::Decoder::new(&reading, "stem".into()).decode(line, &chunk, &mut decoded);
         assert_eq!(decoded.lines.counted, 1);
     }

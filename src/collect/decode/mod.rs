@@ -226,7 +226,10 @@ impl Context {
 fn parser(family: Family, reading: &Reading, aliases: Arc<Aliases>) -> Parser {
     match family {
         Family::Json | Family::Otlp => unreachable!("they are not read as plain text"),
-        Family::Logfmt => Parser::Logfmt(Logfmt::new(aliases)),
+        Family::Logfmt => Parser::Logfmt(Logfmt::new(
+            aliases,
+            reading.mapping.as_ref().is_none_or(|mapping| !mapping.says_requests()),
+        )),
         Family::Combined => Parser::COMBINED,
         Family::Haproxy => Parser::HAPROXY,
         Family::Squid => Parser::SQUID,

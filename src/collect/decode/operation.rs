@@ -113,7 +113,9 @@ pub fn host(authority: &str, label: &mut String) {
     let authority = &authority[..end];
     let host = authority.rsplit('@').next().unwrap_or(authority).trim();
     let host = host.strip_suffix(":443").or_else(|| host.strip_suffix(":80")).unwrap_or(host);
-    if is_host(host) {
+    if id::is_mixed(host) {
+        label.push_str(ID);
+    } else if is_host(host) {
         for (at, name) in host.split('.').enumerate() {
             if at > 0 {
                 label.push('.');

@@ -37,6 +37,16 @@ impl Parser {
     }
 }
 
+impl Parser {
+    /// Why a line says nothing.
+    fn silence(&self) -> Skip {
+        match self {
+            Parser::ByHand(_) | Parser::Logfmt(_) => Skip::NotARequest,
+            Parser::Regex(_) => Skip::Unmatched,
+        }
+    }
+}
+
 pub struct PlainLines {
     parser: Parser,
     recall: Recall,
@@ -54,7 +64,7 @@ impl PlainLines {
         let outcome = match self.parser.read(line, &mut fields) {
             Verdict::Malformed => Outcome::Reject(Reject::Malformed),
             // What says nothing cannot meet a condition, and is no request without one.
-            Verdict::Read if fields.is_empty() => Outcome::Skip(Skip::NotARequest),
+            Verdict::Read if fields.is_empty() => Outcome::Skip(self.parser.silence()),
             Verdict::Read => self.outcome(&fields, context),
         };
         match outcome {

@@ -31,10 +31,10 @@ struct Luck {
 impl Luck {
     /// Whether to look this line up as it is.
     #[inline]
-    fn try_raw(&mut self) -> bool {
-        let try_raw = self.lines_to_skip == 0;
+    fn try_it(&mut self) -> bool {
+        let try_it = self.lines_to_skip == 0;
         self.lines_to_skip = self.lines_to_skip.saturating_sub(1);
-        try_raw
+        try_it
     }
 
     #[inline]
@@ -54,6 +54,7 @@ pub struct Recall {
     raw: Cache,
     reduced: Cache,
     lucks: [Luck; LUCKS],
+    reduced_lucks: [Luck; LUCKS],
     /// The key of `reduced` in the making.
     key: Vec<u8>,
     path: String,
@@ -68,6 +69,7 @@ impl Recall {
             raw: Cache::new(),
             reduced: Cache::new(),
             lucks: [Luck::default(); LUCKS],
+            reduced_lucks: [Luck::default(); LUCKS],
             key: Vec::new(),
             path: String::new(),
         }
@@ -86,8 +88,8 @@ impl Recall {
     ) -> Option<Meaning> {
         // The remainder is below LUCKS.
         let luck = (kind % LUCKS as u64) as usize;
-        if reducible && !self.lucks[luck].try_raw() {
-            return self.by_reduced(kind, labels, resolve);
+        if !self.lucks[luck].try_it() {
+            return if reducible { self.by_reduced(kind, luck, labels, resolve) } else { resolve() };
         }
         let bytes = labels.clone().map(|(_, bytes)| bytes);
         let hash = Cache::hash(kind, bytes.clone());
@@ -95,22 +97,23 @@ impl Recall {
             self.lucks[luck].hit();
             return Some(meaning);
         }
-        let meaning = if reducible {
-            self.lucks[luck].miss();
-            self.by_reduced(kind, labels, resolve)
-        } else {
-            resolve()
-        }?;
+        self.lucks[luck].miss();
+        let meaning = if reducible { self.by_reduced(kind, luck, labels, resolve) } else { resolve() }?;
         self.raw.insert(hash, kind, bytes, meaning);
         Some(meaning)
     }
 
+    /// Messages are new in each line, and make what they stand beside new: then nothing is looked up at all.
     fn by_reduced<'a>(
         &mut self,
         kind: u64,
+        luck: usize,
         labels: impl Iterator<Item = (Field, &'a [u8])>,
         resolve: impl FnOnce() -> Option<Meaning>,
     ) -> Option<Meaning> {
+        if !self.reduced_lucks[luck].try_it() {
+            return resolve();
+        }
         self.key.clear();
         for (field, bytes) in labels {
             if field == Field::Url { self.push_url(bytes) } else { push(bytes, &mut self.key) }
@@ -118,8 +121,10 @@ impl Recall {
         let key = std::iter::once(&self.key[..]);
         let hash = Cache::hash(kind, key.clone());
         if let Some(meaning) = self.reduced.get(hash, kind, key.clone()) {
+            self.reduced_lucks[luck].hit();
             return Some(meaning);
         }
+        self.reduced_lucks[luck].miss();
         let meaning = resolve()?;
         self.reduced.insert(hash, kind, key, meaning);
         Some(meaning)
@@ -190,17 +195,17 @@ mod tests {
         let mut luck = Luck::default();
         let mut tried = 0;
         for _ in 0..100 * LINES_SKIPPED {
-            if luck.try_raw() {
+            if luck.try_it() {
                 tried += 1;
                 luck.miss();
             }
         }
         assert!((100..2000).contains(&(tried * 16 / MISSES_MAX)), "{tried}");
-        while !luck.try_raw() {}
+        while !luck.try_it() {}
         for _ in 0..MISSES_MAX {
             assert!(luck.misses < MISSES_MAX);
             luck.hit();
-            assert!(luck.try_raw());
+            assert!(luck.try_it());
         }
         assert_eq!(luck.misses, 0);
     }

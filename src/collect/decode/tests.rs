@@ -23,7 +23,7 @@ fn chunk(bytes: &[u8]) -> Chunk {
     Chunk { start: 1000, end: 1000 + bytes.len() as u64, written: None }
 }
 
-fn from_zero(bytes: &[u8]) -> Chunk {
+pub fn from_zero(bytes: &[u8]) -> Chunk {
     Chunk { start: 0, end: bytes.len() as u64, written: None }
 }
 

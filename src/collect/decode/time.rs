@@ -95,16 +95,6 @@ pub fn epoch_whole(count: u64) -> Option<Minute> {
     Minute::of_unix_seconds(i64::try_from(seconds).ok()?)
 }
 
-/// The same for a count with a fraction.
-pub fn epoch_number(count: f64) -> Option<Minute> {
-    // 2^63 is beyond every unit; NaN and negative counts fail the comparison.
-    if !(0.0..9.2e18).contains(&count) {
-        return None;
-    }
-    // In range, and cutting the fraction off is the meaning: a minute is a floor.
-    epoch_whole(count as u64)
-}
-
 /// The minute of a Unix time whose unit is known; by its magnitude where it is guessed.
 #[inline]
 pub fn epoch_whole_in(unit: Unit, count: u64) -> Option<Minute> {
@@ -121,7 +111,8 @@ pub fn epoch_whole_in(unit: Unit, count: u64) -> Option<Minute> {
 
 /// The same for a count with a fraction.
 pub fn epoch_number_in(unit: Unit, count: f64) -> Option<Minute> {
-    // As in `epoch_number`.
+    // 2^63 is beyond every unit; NaN and negative counts fail the comparison. Cutting the fraction off is the meaning: a
+    // minute is a floor.
     if (0.0..9.2e18).contains(&count) { epoch_whole_in(unit, count as u64) } else { None }
 }
 
@@ -348,8 +339,8 @@ mod tests {
         ] {
             assert_eq!(read(text, Tz::UTC), "2026-11-22T21:53", "{text}");
         }
-        assert_eq!(epoch_number(1_795_384_401.280_844), epoch_whole(1_795_384_401));
-        assert_eq!(epoch_number(1_795_384_401_280.5), epoch_whole(1_795_384_401));
+        assert_eq!(epoch_number_in(Unit::Guess, 1_795_384_401.280_844), epoch_whole(1_795_384_401));
+        assert_eq!(epoch_number_in(Unit::Guess, 1_795_384_401_280.5), epoch_whole(1_795_384_401));
     }
 
     #[test]
@@ -386,9 +377,9 @@ mod tests {
         ] {
             assert_eq!(read(text, Tz::UTC), "-", "{text}");
         }
-        assert_eq!(epoch_number(f64::NAN), None);
-        assert_eq!(epoch_number(-1.0), None);
-        assert_eq!(epoch_number(1e300), None);
+        assert_eq!(epoch_number_in(Unit::Guess, f64::NAN), None);
+        assert_eq!(epoch_number_in(Unit::Guess, -1.0), None);
+        assert_eq!(epoch_number_in(Unit::Guess, 1e300), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use super::Inner;
-use super::pairs::{self, Pairs, Value, Written};
+use super::pairs::{self, Pairs, Written};
 
 #[inline]
 pub fn open<'a>(line: &'a [u8], scratch: &'a mut Vec<u8>) -> Option<Inner<'a>> {
@@ -36,11 +36,10 @@ struct Usual<'a> {
 #[inline]
 fn as_usual(line: &[u8], scratch: &mut Vec<u8>) -> Option<Written> {
     let (mut pairs, mut usual, mut message) = (Pairs::new(line), Usual::default(), None);
-    for (key, value) in pairs.by_ref() {
+    while let Some(key) = pairs.key() {
         let place = match key {
             b"MESSAGE" => {
-                let Value::Text { at, .. } = value else { return None };
-                if message.replace(Written::unescape(line, at, scratch)?.0).is_some() {
+                if message.replace(pairs.unescape(scratch)?).is_some() {
                     return None;
                 }
                 continue;
@@ -49,10 +48,12 @@ fn as_usual(line: &[u8], scratch: &mut Vec<u8>) -> Option<Written> {
             b"_SOURCE_REALTIME_TIMESTAMP" => &mut usual.source_realtime,
             b"SYSLOG_IDENTIFIER" => &mut usual.identifier,
             b"_SYSTEMD_UNIT" => &mut usual.unit,
-            _ => continue,
+            _ => {
+                pairs.pass()?;
+                continue;
+            }
         };
-        let Value::Text { raw, escaped: false, .. } = value else { return None };
-        if place.replace(raw).is_some() {
+        if place.replace(pairs.text()?).is_some() {
             return None;
         }
     }

@@ -27,26 +27,33 @@ impl Written {
         }
         let (mut len, mut lf) = (0, None);
         loop {
-            while let Some(chunk) = json.get(at..at + 8).and_then(|chunk| <[u8; 8]>::try_from(chunk).ok()) {
-                let word = u64::from_le_bytes(chunk);
+            if let Some(chunk) = json.get(at..at + 8).and_then(|chunk| <[u8; 8]>::try_from(chunk).ok()) {
                 buffer.get_mut(len..len + 8)?.copy_from_slice(&chunk);
-                let stops = stops(word);
-                if stops != 0 {
-                    let count = (stops.trailing_zeros() / 8) as usize;
-                    (at, len) = (at + count, len + count);
-                    break;
+                // Eight where nothing stops.
+                let count = (stops(u64::from_le_bytes(chunk)).trailing_zeros() / 8) as usize;
+                (at, len) = (at + count, len + count);
+                if count == 8 {
+                    continue;
                 }
-                (at, len) = (at + 8, len + 8);
             }
             match *json.get(at)? {
                 b'"' => break,
-                b'\\' => {
-                    let c = escaped(json, &mut at)?;
-                    if c == '\n' {
-                        keep_one_lf(buffer, lf.replace(len));
+                b'\\' => match ESCAPED[usize::from(*json.get(at + 1)?)] {
+                    0 => {
+                        let c = by_number(json, &mut at)?;
+                        if c == '\n' {
+                            keep_one_lf(buffer, lf.replace(len));
+                        }
+                        len += c.encode_utf8(buffer.get_mut(len..)?).len();
                     }
-                    len += c.encode_utf8(buffer.get_mut(len..)?).len();
-                }
+                    byte => {
+                        if byte == b'\n' {
+                            keep_one_lf(buffer, lf.replace(len));
+                        }
+                        *buffer.get_mut(len)? = byte;
+                        (at, len) = (at + 2, len + 1);
+                    }
+                },
                 0..0x20 => return None,
                 // Fewer than eight bytes are left.
                 byte => {
@@ -116,25 +123,28 @@ fn keep_one_lf(buffer: &mut [u8], former: Option<usize>) {
     }
 }
 
-/// The character of the escape at `at`, which moves behind it. Surrogates are left to the parser.
-#[inline]
-fn escaped(json: &[u8], at: &mut usize) -> Option<char> {
-    let [_, escape] = *json.get(*at..*at + 2)? else { return None };
-    *at += 2;
-    Some(match escape {
-        b'"' | b'\\' | b'/' => char::from(escape),
-        b'n' => '\n',
-        b't' => '\t',
-        b'r' => '\r',
-        b'b' => '\u{8}',
-        b'f' => '\u{c}',
-        b'u' => {
-            let digits = json.get(*at..*at + 4).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
-            *at += 4;
-            char::from_u32(u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?)?
-        }
-        _ => return None,
-    })
+/// What a backslash and this byte mean; 0 for a number, and for what no backslash precedes.
+const ESCAPED: [u8; 256] = {
+    let mut escaped = [0; 256];
+    escaped[b'"' as usize] = b'"';
+    escaped[b'\\' as usize] = b'\\';
+    escaped[b'/' as usize] = b'/';
+    escaped[b'n' as usize] = b'\n';
+    escaped[b't' as usize] = b'\t';
+    escaped[b'r' as usize] = b'\r';
+    escaped[b'b' as usize] = 8;
+    escaped[b'f' as usize] = 12;
+    escaped
+};
+
+/// The character of the escape `\u003c` at `at`, which moves behind it. Surrogates are left to the parser.
+fn by_number(json: &[u8], at: &mut usize) -> Option<char> {
+    let digits = json.get(*at..*at + 6)?.strip_prefix(b"\\u")?;
+    if !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    *at += 6;
+    char::from_u32(u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?)
 }
 
 /// Only what is UTF-8 has strings that come as they are; most lines have nothing but ASCII.
@@ -172,70 +182,68 @@ fn behind_text(json: &[u8]) -> Option<&[u8]> {
     json.get(text_end(json, 0, &mut Notes::default())? + 1..)
 }
 
-/// The pairs of an object that holds nothing but strings, numbers and words, without spaces. Ends early, with
-/// [`Pairs::is_complete`] still false, at anything else.
+/// Walks over an object that holds nothing but strings, numbers and words, without spaces; ends early at anything else.
 pub struct Pairs<'a> {
     json: &'a [u8],
     at: usize,
-    is_complete: bool,
-}
-
-/// A value: where a string's content starts.
-pub enum Value<'a> {
-    Text { at: usize, raw: &'a [u8], escaped: bool },
-    Other,
 }
 
 impl<'a> Pairs<'a> {
     pub fn new(json: &'a [u8]) -> Pairs<'a> {
-        Pairs { json, at: 0, is_complete: false }
+        Pairs { json, at: 0 }
     }
 
-    /// Only white space follows the object's end.
-    pub fn is_complete(&self) -> bool {
-        self.is_complete
-    }
-
-    fn step(&mut self) -> Option<(&'a [u8], Value<'a>)> {
-        let opens = if self.at == 0 { b'{' } else { b',' };
-        if self.json.get(self.at) != Some(&opens) || self.json.get(self.at + 1) != Some(&b'"') {
-            return None;
-        }
-        let key = plain_text(self.json.get(self.at + 2..)?)?;
-        let colon = self.at + 2 + key.len() + 1;
-        let start = colon + 1;
-        if self.json.get(colon) != Some(&b':') {
-            return None;
-        }
-        let value = match *self.json.get(start)? {
-            b'"' => {
-                let mut notes = Notes::default();
-                let end = text_end(self.json, start + 1, &mut notes)?;
-                self.at = end + 1;
-                Value::Text { at: start + 1, raw: &self.json[start + 1..end], escaped: notes.escaped }
-            }
-            b't' | b'f' | b'n' => {
-                self.at = scan::word_end(self.json, start)?;
-                Value::Other
-            }
-            _ => {
-                self.at = scan::number(self.json, start)?.1;
-                Value::Other
-            }
-        };
-        Some((key, value))
-    }
-}
-
-impl<'a> Iterator for Pairs<'a> {
-    type Item = (&'a [u8], Value<'a>);
-
+    /// The next key; its value is to be asked for next.
     #[inline]
-    fn next(&mut self) -> Option<(&'a [u8], Value<'a>)> {
-        if self.at > 0 && self.json.get(self.at) == Some(&b'}') {
-            self.is_complete = self.json[self.at + 1..].trim_ascii().is_empty();
-            return None;
-        }
-        self.step()
+    pub fn key(&mut self) -> Option<&'a [u8]> {
+        let opens: &[u8] = if self.at == 0 { b"{\"" } else { b",\"" };
+        let rest = self.json.get(self.at..)?.strip_prefix(opens)?;
+        let key = plain_text(rest)?;
+        rest[key.len()..].starts_with(b"\":").then(|| {
+            self.at += opens.len() + key.len() + 2;
+            key
+        })
+    }
+
+    /// Whether the object has ended, and only white space follows.
+    pub fn is_complete(&self) -> bool {
+        self.at > 0
+            && self
+                .json
+                .get(self.at..)
+                .and_then(|rest| rest.strip_prefix(b"}"))
+                .is_some_and(|rest| rest.trim_ascii().is_empty())
+    }
+
+    /// The key's value, unescaped.
+    pub fn unescape(&mut self, buffer: &mut Vec<u8>) -> Option<Written> {
+        let start = self.opened()?;
+        let (written, end) = Written::unescape(self.json, start, buffer)?;
+        self.at = end + 1;
+        Some(written)
+    }
+
+    /// The key's value, a string without escapes.
+    pub fn text(&mut self) -> Option<&'a [u8]> {
+        let start = self.opened()?;
+        let text = plain_text(&self.json[start..])?;
+        self.at = start + text.len() + 1;
+        Some(text)
+    }
+
+    /// Pass over the key's value.
+    #[inline]
+    pub fn pass(&mut self) -> Option<()> {
+        self.at = match self.json.get(self.at)? {
+            b'"' => text_end(self.json, self.at + 1, &mut Notes::default())? + 1,
+            b't' | b'f' | b'n' => scan::word_end(self.json, self.at)?,
+            _ => scan::number(self.json, self.at)?.1,
+        };
+        Some(())
+    }
+
+    /// Where the content of a string starts.
+    fn opened(&self) -> Option<usize> {
+        (self.json.get(self.at) == Some(&b'"')).then_some(self.at + 1)
     }
 }

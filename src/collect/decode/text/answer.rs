@@ -82,7 +82,7 @@ impl<'a> Answer<'a> {
             } else if word == b"id" {
                 // Whatever it is.
                 rest = next_word(after).map_or(after, |(_, after)| after);
-            } else if !(timed && unit(word).is_some()) && !passes(word) {
+            } else if !(passes(word) || (timed && unit(word).is_some())) {
                 break;
             }
         }
