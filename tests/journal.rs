@@ -101,7 +101,7 @@ fn journal_entries_count_once_through_restarts_and_rotations() {
 
 #[test]
 fn a_running_daemon_counts_entries_as_they_come() {
-    let mut room = Room::new();
+    let mut room = Room::reading("journal = \"app\"\nformat = \"json\"");
     let mut daemon = room.start();
     daemon.wait_for_words("waiting: the journal has no entry");
     for round in 0..3 {
