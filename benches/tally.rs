@@ -42,7 +42,7 @@ fn numbered_series(number: u64) -> Series {
 }
 
 fn copy(of: &Decoded) -> Decoded {
-    Decoded { rows: of.rows.clone(), series: of.series.clone(), lines: of.lines, arrival: of.arrival }
+    Decoded { rows: of.rows.clone(), series: of.series.clone(), lines: of.lines, arrival: of.arrival, skips: of.skips }
 }
 
 fn tally(criterion: &mut Criterion) {

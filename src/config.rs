@@ -151,8 +151,8 @@ struct RawHttp {
 #[serde(deny_unknown_fields)]
 struct RawSource {
     name: Option<String>,
-    path: Option<OneOrMany>,
-    journal: Option<OneOrMany>,
+    path: Option<journal::OneOrMany>,
+    journal: Option<journal::OneOrMany>,
     journal_directory: Option<PathBuf>,
     format: Option<String>,
     service: Option<String>,
@@ -171,22 +171,6 @@ struct RawSource {
     operations: Vec<String>,
     #[serde(default)]
     keys: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl From<OneOrMany> for Vec<String> {
-    fn from(written: OneOrMany) -> Vec<String> {
-        match written {
-            OneOrMany::One(text) => vec![text],
-            OneOrMany::Many(texts) => texts,
-        }
-    }
 }
 
 #[derive(Deserialize)]
@@ -278,18 +262,8 @@ fn listen(text: Option<&str>) -> Result<SocketAddr, String> {
 
 /// The source, and what it says of its silences.
 fn settle_source(raw: RawSource) -> Result<(Source, Option<StaleAfter>), String> {
-    let (paths, units): (Vec<String>, Vec<String>) =
-        (raw.path.map(Into::into).unwrap_or_default(), raw.journal.map(Into::into).unwrap_or_default());
-    let first = match (paths.first(), units.first()) {
-        (Some(first), None) | (None, Some(first)) => first,
-        (None, None) => {
-            return Err("source: there is neither path nor journal; name files, or systemd units".to_owned());
-        }
-        (Some(path), Some(_)) => {
-            return Err(format!("source {path:?}: it has path and journal; give each a [[source]] of its own"));
-        }
-    };
-    let name = raw.name.unwrap_or_else(|| first.clone());
+    let journal::Named { first, paths, units } = journal::files_or_units(raw.path, raw.journal)?;
+    let name = raw.name.unwrap_or(first);
     let within = |error: String| format!("source {name:?}: {error}");
     for path in &paths {
         if path == STDIN {

@@ -208,7 +208,7 @@ impl Worker {
         let bytes = log.reader.bytes_read();
         progress(bytes - std::mem::replace(&mut log.told, bytes));
         match found {
-            Ok(Some((chunk, reading, notice))) => {
+            Ok(Some(Settled { chunk, reading, notice })) => {
                 let piece = Piece { path: log.path.clone(), reading, service: log.service.clone(), chunk };
                 queue.give_back(Some(log), None, notice);
                 Ok(Some(piece))
@@ -225,15 +225,21 @@ impl Worker {
     }
 }
 
+/// The next lines, how they are read, and what people should know of that.
+struct Settled {
+    chunk: Chunk,
+    reading: Arc<Reading>,
+    notice: Option<String>,
+}
+
 impl Open {
-    /// The next lines, how they are read, and what people should know of that.
-    fn next_chunk(&mut self, buffer: &mut Vec<u8>) -> anyhow::Result<Option<(Chunk, Arc<Reading>, Option<String>)>> {
+    fn next_chunk(&mut self, buffer: &mut Vec<u8>) -> anyhow::Result<Option<Settled>> {
         let chunk = self.reader.next_chunk(buffer).with_context(|| format!("cannot read {}", self.path))?;
         let Some(chunk) = chunk else { return Ok(None) };
         let (reading, notice) = self.settle(buffer)?;
         let format = reading.format.unwrap_or(Format::JSON);
         let closed = self.reader.closed(chunk, buffer, format).with_context(|| format!("cannot read {}", self.path))?;
-        Ok(closed.map(|chunk| (chunk, reading, notice)))
+        Ok(closed.map(|chunk| Settled { chunk, reading, notice }))
     }
 
     /// Until its format is sure, each chunk is judged.

@@ -101,7 +101,7 @@ fn journal_entries_count_once_through_restarts_and_rotations() {
 
 #[test]
 fn a_running_daemon_counts_entries_as_they_come() {
-    let mut room = Room::new();
+    let mut room = Room::reading("journal = \"app\"\nformat = \"json\"");
     let mut daemon = room.start();
     daemon.wait_for_words("waiting: the journal has no entry");
     for round in 0..3 {
@@ -213,6 +213,14 @@ fn only_the_units_and_fields_that_are_named_count() {
     assert_each_line_once(&room.state(), 0..20, |_| "the journal".to_owned());
     room.configure("journal = [\"other\", \"app\", \"sync@1.service\"]");
     room.assert_each_line_once(30);
+}
+
+#[test]
+fn an_entry_that_two_matches_have_counts_once() {
+    let mut room = Room::reading("journal = [\"app\", \"SYSLOG_IDENTIFIER=app\"]");
+    room.journal.write(UNIT, 0..10);
+    room.journal.write("other.service", 10..20);
+    room.assert_each_line_once(20);
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Chunk;
+use super::follow::Log;
+use super::log::LogMark;
 use crate::day::Minute;
 
 /// Bytes that were not there this long ago have arrived just now. Of those that were found after a longer absence, nobody
@@ -91,6 +93,13 @@ impl Arrivals {
     /// Up to where unread bytes are of the past; 0 where none are.
     pub(super) fn backlog(&self) -> u64 {
         self.runs.iter().rev().find(|(_, minute)| minute.is_none()).map_or(0, |(end, _)| *end)
+    }
+}
+
+impl Log {
+    /// The mark, with what is to be known of bytes that are not read yet.
+    pub(super) fn saved_mark(&self) -> LogMark {
+        LogMark { backlog: self.arrivals.backlog(), ..self.mark.clone() }
     }
 }
 

@@ -107,11 +107,6 @@ pub(super) fn nuls(count: u64) -> Vec<u8> {
     vec![0; usize::try_from(count).unwrap_or(ANCHOR_BYTES_MAX).min(ANCHOR_BYTES_MAX)]
 }
 
-/// Where the last whole line of these bytes ends.
-pub(super) fn line_end(bytes: &[u8]) -> usize {
-    memrchr(b'\n', bytes).map_or(0, |at| at + 1)
-}
-
 /// The minute at which the file was last written to, as far as its file system knows.
 pub(super) fn modified(file: &File) -> Option<Minute> {
     let modified = file.metadata().and_then(|metadata| metadata.modified()).ok()?;

@@ -118,11 +118,6 @@ impl Log {
         Known { mark: LogMark { offset, anchor, ..self.saved_mark() }, resume: self.mark.offset }
     }
 
-    /// The mark, with what is to be known of bytes that are not read yet.
-    pub(super) fn saved_mark(&self) -> LogMark {
-        LogMark { backlog: self.arrivals.backlog(), ..self.mark.clone() }
-    }
-
     fn proof(&self) -> (u64, Fingerprint) {
         if self.mark.offset < self.proof.0 { self.proof } else { (self.mark.offset, self.mark.anchor) }
     }

@@ -59,6 +59,11 @@ impl Journals {
     pub(super) fn new(sources: &[Source], known: &mut Vec<Known>) -> Journals {
         let of_source = |(index, source)| Followed::all(index, source);
         let mut followed: Vec<Followed> = sources.iter().enumerate().flat_map(of_source).collect();
+        for at in 1..followed.len() {
+            let (before, this) = followed.split_at_mut(at);
+            let same = before.iter().filter(|other| other.directory == this[0].directory);
+            this[0].earlier = same.map(|other| other.matching.clone()).collect();
+        }
         let mut others = BTreeMap::new();
         for log in known.extract_if(.., |known| known.mark.cursor.is_some()) {
             match followed.iter_mut().find(|followed| followed.label == log.mark.path) {

@@ -16,7 +16,7 @@ use crate::day::Minute;
 use anyhow::Context;
 
 /// The path that means standard input.
-pub const STANDARD_INPUT: &str = "-";
+pub const STANDARD_INPUT: &str = super::stream::STDIN;
 /// Standard input is read in pieces of this size.
 const INPUT_BYTES: usize = 128 << 10;
 

@@ -10,12 +10,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use super::decode::{Detection, Found};
+use super::decode::{Detection, Found, closed_end};
 use super::ladder::Ladder;
 use super::log::{Fingerprint, LogId, LogMark};
 use super::settle::{Detect, combine};
 use super::tail::{CHUNK_BYTES, LINE_BYTES_MAX, Piece, Problem};
-use super::{Arrival, Chunk, Reading, Source};
+use super::{Arrival, Chunk, Format, Reading, Source};
 use crate::day::Minute;
 
 /// Standard input's name on the command line.
@@ -105,10 +105,11 @@ impl Content {
         memchr::memrchr(b'\n', held).map_or(0, |at| at + 1)
     }
 
-    fn take(&mut self, buffer: &mut Vec<u8>) -> Option<Chunk> {
+    /// The next whole lines, none of them in pieces of which some are yet to come.
+    fn take(&mut self, buffer: &mut Vec<u8>, format: Format, now: Minute) -> Option<Chunk> {
         buffer.clear();
         let start = self.start;
-        let whole = self.whole();
+        let whole = self.closed(self.whole(), format);
         if whole > 0 {
             buffer.extend(self.bytes.drain(..whole));
             self.start += whole as u64;
@@ -122,7 +123,16 @@ impl Content {
         } else {
             return None;
         }
-        Some(Chunk { start, end: self.start, written: None })
+        Some(Chunk { start, end: self.start, written: Some(now) })
+    }
+
+    /// How many of these bytes of whole lines end where no line is in pieces. Pieces that are more than a chunk, or that
+    /// nobody will complete, are given as they are.
+    fn closed(&self, whole: usize, format: Format) -> usize {
+        match closed_end(&self.bytes[..whole], format) {
+            0 if self.bytes.len() >= CHUNK_BYTES || self.has_ended => whole,
+            end => end,
+        }
     }
 
     /// The beginning of an over-long line counts; its rest is passed over.
@@ -160,10 +170,9 @@ impl FollowedStream {
         let mut content = stream.lock();
         self.settle(&mut content, detect);
         let reading = self.settled.clone()?;
-        let chunk = content.take(buffer)?;
-        stream.taken.notify_one();
         let minute = Minute::at(now);
-        let chunk = Chunk { written: Some(minute), ..chunk };
+        let chunk = content.take(buffer, reading.format.unwrap_or(Format::JSON), minute)?;
+        stream.taken.notify_one();
         let arrival = Some(Arrival { minute, live_from: 0, counted_to: 0 });
         let default_service = "stdin".into();
         Some(Piece { log: stream.id, source: self.source, reading, default_service, chunk, arrival })
@@ -251,7 +260,7 @@ mod tests {
         reads.iter().for_each(|bytes| stream.add(bytes));
         stream.lock().has_ended = end;
         let (mut buffer, mut given) = (Vec::new(), Vec::new());
-        while let Some(Chunk { start, end, .. }) = stream.lock().take(&mut buffer) {
+        while let Some(Chunk { start, end, .. }) = stream.lock().take(&mut buffer, Format::JSON, Minute(0)) {
             assert!(buffer.ends_with(b"\n"));
             given.push((start, end, buffer.len()));
         }
@@ -288,7 +297,7 @@ mod tests {
             while bytes < input.len() {
                 let mut content = stream.lock();
                 assert!(content.bytes.len() < BUFFER_BYTES_MAX + READ_BYTES);
-                let taken = content.take(&mut buffer);
+                let taken = content.take(&mut buffer, Format::JSON, Minute(0));
                 drop(content);
                 stream.taken.notify_one();
                 bytes += taken.map_or(0, |_| buffer.len());

@@ -1,10 +1,48 @@
-//! `journal = [...]` becomes the matches that journalctl is asked for; every error says what to write instead.
+//! What a source reads: `path` names files, `journal` becomes the matches that journalctl is asked for; every error says what to
+//! write instead.
 //! This file never asks journalctl.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use serde::Deserialize;
+
 use crate::collect::{Journal, Source};
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl From<OneOrMany> for Vec<String> {
+    fn from(written: OneOrMany) -> Vec<String> {
+        match written {
+            OneOrMany::One(text) => vec![text],
+            OneOrMany::Many(texts) => texts,
+        }
+    }
+}
+
+/// What a source names: files, or what is in the journal.
+pub(super) struct Named {
+    pub(super) first: String,
+    pub(super) paths: Vec<String>,
+    pub(super) units: Vec<String>,
+}
+
+pub(super) fn files_or_units(path: Option<OneOrMany>, journal: Option<OneOrMany>) -> Result<Named, String> {
+    let (paths, units): (Vec<String>, Vec<String>) =
+        (path.map(Into::into).unwrap_or_default(), journal.map(Into::into).unwrap_or_default());
+    match (paths.first().cloned(), units.first().cloned()) {
+        (Some(first), None) | (None, Some(first)) => Ok(Named { first, paths, units }),
+        (None, None) => Err("source: there is neither path nor journal; name files, or systemd units".to_owned()),
+        (Some(path), Some(_)) => {
+            Err(format!("source {path:?}: it has path and journal; give each a [[source]] of its own"))
+        }
+    }
+}
 
 /// Of units that run programs; a name without is a service's.
 const UNIT_KINDS: [&str; 5] = [".service", ".scope", ".socket", ".mount", ".swap"];

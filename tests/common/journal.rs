@@ -42,17 +42,10 @@ impl JournalDirectory {
         self.store("system", &entry);
     }
 
-    /// A request as clients log it; and as fields of its own, for those who read these.
+    /// A request as clients log it.
     fn request(&mut self, unit: &str, number: u64) -> Vec<u8> {
-        let line = line(number);
-        let line = line.trim_end();
         let mut entry = self.head(unit);
-        entry.extend(field("MESSAGE", line.as_bytes()));
-        let values: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).expect("JSON");
-        for (name, value) in values {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            entry.extend(field(&name.to_uppercase(), text.as_bytes()));
-        }
+        entry.extend(field("MESSAGE", line(number).trim_end().as_bytes()));
         entry.push(b'\n');
         entry
     }

@@ -19,8 +19,8 @@ use crate::collect::loss::Loss;
 use crate::collect::rotation::default_service;
 use crate::collect::settle::{Detect, combine};
 use crate::collect::tail::{Known, LINE_BYTES_MAX, Piece};
-use crate::collect::{Chunk, CountFrom, Format, Reading, Source, Start};
-use crate::day::Now;
+use crate::collect::{Chunk, CountFrom, Envelope, Format, Reading, Source, Start};
+use crate::day::{Minute, Now};
 
 /// Entries whose format cannot be told yet are read again after this long.
 const UNSETTLED_RETRY: Duration = Duration::from_secs(10);
@@ -28,8 +28,10 @@ const UNSETTLED_RETRY: Duration = Duration::from_secs(10);
 /// One match, and how far its entries are read.
 pub(super) struct Followed {
     pub(super) source: usize,
-    matching: String,
-    directory: Option<PathBuf>,
+    pub(super) matching: String,
+    pub(super) directory: Option<PathBuf>,
+    /// Matches of the same journal that come before this one in the configuration: an entry counts with its first.
+    pub(super) earlier: Vec<String>,
     /// What it is called in marks and messages.
     pub(super) label: String,
     /// What the service is called where neither entry nor source names one.
@@ -74,6 +76,7 @@ impl Followed {
                 source: index,
                 matching: matching.clone(),
                 directory: journal.directory.clone(),
+                earlier: Vec::new(),
                 service: default_service(Path::new(&label)).into(),
                 label,
                 settled: source
@@ -209,7 +212,7 @@ impl Followed {
         }
         match combine(self.judged.filter(|found| found.candidates > 0), true, detection) {
             Ok(found) => {
-                self.settled = Some(with_format(&self.reading, found.format, found.count_from));
+                self.settled = Some(with_format(&self.reading, wrapped(found.format), found.count_from));
                 self.judged = Some(found).filter(|found| !found.is_sure());
             }
             Err(what) => {
@@ -241,14 +244,16 @@ impl Followed {
             buffer.clear();
             buffer.extend_from_slice(line);
             self.last = Some(cursor);
+            let is_of_earlier = has_any(buffer, &self.earlier);
             let chain = self.chain(&cursor, others);
-            if !chain.takes(cursor) {
+            if !chain.takes(cursor) || is_of_earlier {
                 continue;
             }
             if is_sure {
                 (chain.mark.format, chain.mark.count_from) = (reading.format, reading.count_from);
             }
-            let chunk = Chunk { start: cursor.number, end: chain.mark.offset, written: None };
+            let written = Some(Minute::at(cursor.received()));
+            let chunk = Chunk { start: cursor.number, end: chain.mark.offset, written };
             let (log, default_service) = (chain.mark.id, self.service.clone());
             return Some(Piece { log, source: self.source, reading, default_service, chunk, arrival: None });
         }
@@ -316,14 +321,30 @@ impl Chain {
     }
 }
 
+/// Whether an entry has one of these, each `FIELD=value`. Of one that was cut, and is no JSON any more, nothing is known.
+fn has_any(entry: &[u8], matches: &[String]) -> bool {
+    if matches.is_empty() {
+        return false;
+    }
+    let Ok(fields) = serde_json::from_slice::<serde_json::Map<_, serde_json::Value>>(entry) else { return false };
+    matches.iter().filter_map(|matching| matching.split_once('=')).any(|(field, value)| match fields.get(field) {
+        Some(serde_json::Value::Array(all)) => all.iter().any(|one| one == value),
+        one => one.is_some_and(|one| one == value),
+    })
+}
+
 fn with_format(reading: &Reading, format: Format, count_from: CountFrom) -> Arc<Reading> {
     let count_from = if reading.count_from.is_auto() { count_from } else { reading.count_from };
     Arc::new(Reading { format: Some(format), count_from, ..reading.clone() })
 }
 
-/// The format of the lines, where a source says what the messages in them are.
-fn wrapped(message: Format) -> Format {
-    message
+/// The format of the lines, where all that is said is what the messages in them are.
+fn wrapped(format: Format) -> Format {
+    match format.envelopes().next() {
+        Some(Envelope::Journald) => format,
+        // With one envelope more than are read, the lines are refused, and that is counted.
+        _ => format.within(Envelope::Journald).unwrap_or(format),
+    }
 }
 
 /// What a match is called: `journal:_SYSTEMD_UNIT/app.service`. As of a path, its last part names the service.
