@@ -205,8 +205,18 @@ impl<'a> Pairs<'a> {
         self.at = self.line.len() - past_colour(&self.line[self.at..]).len();
         match self.line.get(self.at) {
             Some(b'"') => self.quoted(),
+            Some(b'\'') => Some((self.in_apostrophes().unwrap_or_else(|| self.bare()), false)),
             _ => Some((self.bare(), false)),
         }
+    }
+
+    /// As Python's `repr` writes text, and structlog's console values with `=` in them; one that does not end is bare.
+    fn in_apostrophes(&mut self) -> Option<&'a [u8]> {
+        let rest = &self.line[self.at + 1..];
+        let end = memchr::memchr(b'\'', rest)?;
+        let ends = matches!(rest.get(end + 1), None | Some(b' ' | b'\t' | b'\r' | 0x1b));
+        self.at += if ends { end + 2 } else { 0 };
+        ends.then(|| &rest[..end])
     }
 
     #[inline]
