@@ -180,6 +180,13 @@ fn in_dialect<'a>(dialect: &'static Dialect, mut found: Vec<Found<'a>>) -> Parse
     Parsed { origin: Origin { dialect, timed }, found }
 }
 
+/// The name of the dialect that a line is in.
+#[cfg(test)]
+pub fn dialect_of(line: &str) -> &'static str {
+    let parsed = parse(line, &mut Paths::new(), &Aliases::standard());
+    parsed.map_or(Dialect::none(), |parsed| parsed.origin.dialect).name
+}
+
 /// Walks over a line and keeps what aliases name.
 struct Walk<'w, 'de> {
     paths: &'w mut Paths,
