@@ -385,7 +385,8 @@ impl Tail {
         let watched = self.looked_before.filter(|_| self.is_made_while_watched(&content, key));
         let known = Known { resume: mark.offset, mark };
         let arrivals = self.arrivals(&known, survey, watched);
-        self.follow(Log::new(known, place(found), content, survey, arrivals));
+        let place = place(found);
+        self.follow(Log::new(known, place, content, survey, arrivals));
         Ok(())
     }
 

@@ -138,8 +138,8 @@ pub const BUGS: &[Bug] = &[
         story: "of a log that was compressed, everything is read again",
         edits: &[Edit {
             file: "src/collect/scan.rs",
-            right: "let mut log = Log::new(known, place(found), content, survey, arrivals)",
-            wrong: "let mut log = {
+            right: "Log::new(known, place(found), content, survey, arrivals)",
+            wrong: "{
                 let mut known = known;
                 if content.packing.is_some() {
                     known.resume = 0;
