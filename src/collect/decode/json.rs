@@ -1,4 +1,4 @@
-//! JSON lines: each line one object, flat or nested, in any of the dialects of [`field`].
+//! JSON lines: each line one object, flat or nested, in any of the dialects of [`super::dialect`].
 //! This file never trusts a learned template with a line that the parser would read otherwise.
 
 use std::borrow::Cow;

@@ -289,7 +289,7 @@ fn segment_end(rest: &str) -> (usize, u8) {
     (rest.len(), seen)
 }
 
-/// [`is_id`] of a segment with these sorts of bytes, none of them odd: they nearly always tell.
+/// [`id::is_id`] of a segment with these sorts of bytes, none of them odd: they nearly always tell.
 #[inline]
 fn is_plain_id(segment: &str, seen: u8) -> bool {
     let digits = seen & DIGIT != 0;
