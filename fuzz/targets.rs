@@ -26,15 +26,8 @@ pub use otlp::otlp;
 pub type Target = fn(&[u8]);
 
 /// Each target by the name of its corpus.
-pub const ALL: [(&str, Target); 7] = [
-    ("lines", lines),
-    ("json", json),
-    ("combined", combined),
-    ("envelopes", envelopes),
-    ("otlp", otlp),
-    ("state", state),
-    ("footer", footer),
-];
+pub const ALL: [(&str, Target); 6] =
+    [("lines", lines), ("json", json), ("formats", formats), ("otlp", otlp), ("state", state), ("footer", footer)];
 
 // ---- lines ----
 
@@ -137,19 +130,14 @@ pub fn json(data: &[u8]) {
     check_chunks(data, &reading, &whole);
 }
 
-/// What is remembered of earlier lines changes nothing in later ones.
-pub fn combined(data: &[u8]) {
-    let reading = reading(Format::COMBINED);
-    let whole = decoded(data, &mut [(Decoder::new(&reading, "app".into()), data.len())]);
-    check_chunks(data, &reading, &whole);
-}
-
-/// In any envelopes: what becomes of a line, joined or not, depends on nothing but the log, as long as it is cut where no
+/// In any format: what becomes of a line, joined or not, depends on nothing but the log, as long as it is cut where no
 /// line is in pieces. The first byte chooses the format; the rest is the log.
-pub fn envelopes(data: &[u8]) {
+pub fn formats(data: &[u8]) {
     let [choice, log @ ..] = data else { return };
-    let format: Format = WRAPPED[usize::from(choice.wrapping_sub(b'0')) % WRAPPED.len()].parse().expect("a format");
+    let format: Format = FORMATS[usize::from(choice.wrapping_sub(b'0')) % FORMATS.len()].parse().expect("a format");
     let reading = reading(format);
+    // Any bytes may be asked for their format.
+    drop(detect(log, &Reading::unsettled(reading.zone)));
     let fresh = || Decoder::new(&reading, "app".into());
     let whole = decoded(log, &mut [(fresh(), log.len())]);
     let lines = log[..log.len() / 2].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
@@ -159,8 +147,8 @@ pub fn envelopes(data: &[u8]) {
     assert_eq!(parts, whole, "in two chunks, and in one, as {format}");
 }
 
-/// As digits, so that a corpus can be read.
-const WRAPPED: [&str; 10] = [
+/// As `0` and what follows it in ASCII, so that a corpus can be read.
+const FORMATS: [&str; 17] = [
     "docker:json",
     "cri:json",
     "journald:json",
@@ -171,6 +159,13 @@ const WRAPPED: [&str; 10] = [
     "journald:docker:json",
     "docker:cri:json",
     "compose:syslog:cri:combined",
+    "combined",
+    "haproxy",
+    "squid",
+    "alb",
+    "envoy",
+    "logfmt",
+    "text",
 ];
 
 fn reading(format: Format) -> Reading {
@@ -180,8 +175,6 @@ fn reading(format: Format) -> Reading {
 
 /// Two chunks with a decoder of their own each are read as one.
 fn check_chunks(data: &[u8], reading: &Reading, whole: &(Vec<Row>, [u64; 3])) {
-    // Any bytes may be asked for their format.
-    drop(detect(data, &Reading::unsettled(reading.zone)));
     let middle = data.len() / 2;
     let cut = data[..middle].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let fresh = || Decoder::new(reading, "app".into());

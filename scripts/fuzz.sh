@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 seconds=$1
 room=$(realpath -m "$2")
 shift 2
-[ $# -gt 0 ] || set -- lines json combined otlp state footer
+[ $# -gt 0 ] || set -- lines json formats otlp state footer
 
 missing() {
     printf 'fuzz: %s is missing; install it with: %s\n' "$1" "$2" >&2

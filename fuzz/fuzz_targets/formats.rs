@@ -4,4 +4,4 @@
 #[allow(dead_code, reason = "each binary is one target")]
 mod targets;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::envelopes(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::formats(data));
