@@ -1,9 +1,10 @@
 //! Envoy's default access log, and Istio's, which has more between the flags and the counts.
 //! This file never trusts quotes to be escaped: Envoy writes a client's headers as they came.
 
+use memchr::{memchr, memchr_iter};
+
 use super::field::{Field, Unit};
 use super::fields::{Fields, Verdict};
-use super::scan::{place_of, places_of};
 use super::words::{next_word, split_request, word};
 
 /// Read a line: `[time] "request" status flags … received sent duration_ms upstream_ms "forwarded for" "agent" "id"
@@ -38,7 +39,7 @@ struct Entry<'a> {
 #[inline]
 fn parse(line: &[u8]) -> Option<Entry<'_>> {
     let line = line.strip_prefix(b"[")?;
-    let (stamp, rest) = line.split_at_checked(place_of(line, 0, [b']'])?)?;
+    let (stamp, rest) = line.split_at_checked(memchr(b']', line)?)?;
     let rest = rest.strip_prefix(b"] \"")?;
     if !matches!(stamp, [_, _, _, _, b'-', _, _, b'-', _, _, b'T', ..]) {
         return None;
@@ -60,7 +61,7 @@ fn parse(line: &[u8]) -> Option<Entry<'_>> {
 /// Up to the first quote that a status follows.
 #[inline]
 fn request(rest: &[u8]) -> Option<(&[u8], &[u8])> {
-    places_of(rest, b'"').find_map(|quote| {
+    memchr_iter(b'"', rest).find_map(|quote| {
         let after = rest[quote + 1..].strip_prefix(b" ")?;
         is_status(word(after).0).then_some((&rest[..quote], after))
     })
@@ -99,9 +100,9 @@ fn past_detail(rest: &[u8]) -> Option<&[u8]> {
 fn authority(rest: &[u8]) -> Option<&[u8]> {
     let mut rest = rest.strip_prefix(b"\"")?;
     for _ in 0..3 {
-        rest = places_of(rest, b'"').find_map(|quote| rest[quote..].strip_prefix(b"\" \""))?;
+        rest = memchr_iter(b'"', rest).find_map(|quote| rest[quote..].strip_prefix(b"\" \""))?;
     }
-    Some(&rest[..place_of(rest, 0, [b'"'])?])
+    Some(&rest[..memchr(b'"', rest)?])
 }
 
 fn is_status(word: &[u8]) -> bool {

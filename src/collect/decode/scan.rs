@@ -33,12 +33,6 @@ pub fn place_of<const N: usize>(bytes: &[u8], mut at: usize, wanted: [u8; N]) ->
     bytes.get(at..)?.iter().position(|byte| wanted.contains(byte)).map(|place| at + place)
 }
 
-/// The places of this ASCII byte, one after the other.
-#[inline(always)]
-pub fn places_of(bytes: &[u8], wanted: u8) -> impl Iterator<Item = usize> {
-    std::iter::successors(place_of(bytes, 0, [wanted]), move |at| place_of(bytes, at + 1, [wanted]))
-}
-
 /// The place of the first blank or escape sequence, at `at` or behind it.
 #[inline]
 pub fn gap(bytes: &[u8], mut at: usize) -> Option<usize> {
@@ -247,7 +241,6 @@ mod tests {
             proptest::prop_assert_eq!(place_of(&bytes, at, [b'"']), first(b"\""));
             proptest::prop_assert_eq!(place_of(&bytes, at, [b'"', b'=']), first(b"\"="));
             proptest::prop_assert_eq!(gap(&bytes, at), first(b" \t\x1b"));
-            proptest::prop_assert!(places_of(&bytes, b'=').eq(memchr::memchr_iter(b'=', &bytes)));
         }
     }
 

@@ -11,7 +11,6 @@ use memchr::memmem::Finder;
 
 use super::field::{Field, Unit};
 use super::fields::{Fields, Verdict};
-use super::scan::places_of;
 use answer::{Answer, is_status};
 
 /// Read a line. Any line may stand in such a log; most of them report no request.
@@ -95,7 +94,7 @@ impl<'a> Ended<'a> {
 /// The first in `text`. Nearly every message has a url, and few texts have many slashes, so these are looked at.
 #[inline]
 fn find(text: &[u8]) -> Option<Ended<'_>> {
-    let with_url = places_of(text, b'/').find_map(|slash| {
+    let with_url = memchr::memchr_iter(b'/', text).find_map(|slash| {
         let start = url_start(text, slash);
         match text.get(start.wrapping_sub(1)) {
             // The second may end a colour.

@@ -1,7 +1,7 @@
 //! A line is taken apart from left to right: words, text in quotes, request lines.
 //! This file never knows a format.
 
-use memchr::memrchr;
+use memchr::{memchr2, memrchr};
 
 use super::scan::place_of;
 
@@ -30,7 +30,7 @@ pub fn are_digits(word: &[u8]) -> bool {
 pub fn quoted_end(text: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
-        at = place_of(text, at, [b'"', b'\\'])?;
+        at += memchr2(b'"', b'\\', text.get(at..)?)?;
         if text[at] == b'"' {
             return Some(at);
         }

@@ -1,11 +1,9 @@
 //! Where in the beginning of a line its time stamp stands.
 //! This file never reads a stamp; it may find one that cannot be read.
 
-use crate::collect::decode::scan::places_of;
-
 /// The first stamp in `text`: one that is written out, else Unix time.
 pub fn find(text: &[u8]) -> Option<&[u8]> {
-    places_of(text, b':').find_map(|colon| written(text, colon)).or_else(|| epoch(text))
+    memchr::memchr_iter(b':', text).find_map(|colon| written(text, colon)).or_else(|| epoch(text))
 }
 
 /// The stamp whose hours and minutes `colon` parts.
