@@ -98,7 +98,7 @@ pub enum Unit {
 }
 
 /// What a value says, and its place in the order in which a line's values are considered: smaller is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rank {
     order: u16,
     pub field: Field,
@@ -107,7 +107,27 @@ pub struct Rank {
     pub condition: Option<u8>,
 }
 
+impl Ord for Rank {
+    #[inline]
+    fn cmp(&self, other: &Rank) -> std::cmp::Ordering {
+        self.packed().cmp(&other.packed())
+    }
+}
+
+impl PartialOrd for Rank {
+    #[inline]
+    fn partial_cmp(&self, other: &Rank) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl Rank {
+    /// All of it in one number, which is compared at once: its order comes first.
+    fn packed(&self) -> u64 {
+        let condition = self.condition.map_or(0, |condition| u64::from(condition) + 1);
+        u64::from(self.order) << 32 | (self.field as u64) << 24 | (self.unit as u64) << 16 | condition
+    }
+
     /// For families whose lines say a thing in one place only.
     pub const fn of(field: Field) -> Rank {
         let unit = if matches!(field, Field::Time) { Unit::Guess } else { Unit::Millis };

@@ -40,19 +40,22 @@ pub enum Verdict {
 }
 
 impl<'a> Fields<'a> {
+    /// A constant, because that is copied at once; the arrays would be filled place by place, and copied then.
+    const EMPTY: Fields<'a> = Fields {
+        labels: [NOTHING; LABELS_MAX],
+        labels_len: 0,
+        measures: [NOTHING; MEASURES_MAX],
+        measures_len: 0,
+        kind: 0,
+        has_url: false,
+        duration_ms: None,
+        timed: false,
+        escaped: false,
+    };
+
     #[inline]
     pub fn new() -> Fields<'a> {
-        Fields {
-            labels: [NOTHING; LABELS_MAX],
-            labels_len: 0,
-            measures: [NOTHING; MEASURES_MAX],
-            measures_len: 0,
-            kind: 0,
-            has_url: false,
-            duration_ms: None,
-            timed: false,
-            escaped: false,
-        }
+        Fields::EMPTY
     }
 
     /// Of a field that is said twice, the first usable value counts. What finds no place is left out.
@@ -122,17 +125,12 @@ impl<'a> Fields<'a> {
         self.has_url |= rank.field == Field::Url;
     }
 
-    /// Put what was pushed in order of rank; for families whose lines have no order of their own.
-    pub fn sort(&mut self) {
-        self.labels[..self.labels_len].sort_by_key(|(rank, _)| *rank);
-        self.measures[..self.measures_len].sort_by_key(|(rank, _)| *rank);
-    }
-
-    /// The same, where of what is said twice the last one counts.
+    /// Put what was pushed in order of rank, for families whose lines have no order of their own; of what is said twice,
+    /// the last one counts.
+    #[inline]
     pub fn sort_last_first(&mut self) {
-        self.labels[..self.labels_len].reverse();
-        self.measures[..self.measures_len].reverse();
-        self.sort();
+        sort_last_first(&mut self.labels[..self.labels_len]);
+        sort_last_first(&mut self.measures[..self.measures_len]);
     }
 
     /// Nothing was pushed that may make a request.
@@ -165,5 +163,41 @@ impl<'a> Fields<'a> {
 
     pub fn kind(&self) -> u64 {
         self.kind
+    }
+}
+
+/// Each goes in front of those that are not preferred to it; there are few, and most lines have them nearly in order.
+#[inline]
+fn sort_last_first(values: &mut [(Rank, &[u8])]) {
+    for sorted in 1..values.len() {
+        let value = values[sorted];
+        let mut place = sorted;
+        while place > 0 && values[place - 1].0 >= value.0 {
+            values[place] = values[place - 1];
+            place -= 1;
+        }
+        values[place] = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn of_equals_the_last_comes_first(orders in proptest::collection::vec(0u16..4, 0..LABELS_MAX)) {
+            let texts: Vec<String> = (0..orders.len()).map(|place| place.to_string()).collect();
+            let mut values: Vec<_> = orders
+                .iter()
+                .zip(&texts)
+                .map(|(order, text)| (Rank::mapped(*order, Field::Url, Unit::Millis), text.as_bytes()))
+                .collect();
+            let mut expected = values.clone();
+            expected.reverse();
+            expected.sort_by_key(|(rank, _)| *rank);
+            sort_last_first(&mut values);
+            proptest::prop_assert_eq!(values, expected);
+        }
     }
 }

@@ -111,8 +111,8 @@ fn is_notice(line: &[u8]) -> bool {
 
 /// `0/0/1/48/49`: -1 where a phase was not reached, `+` before a total that went on.
 fn are_timers(word: &[u8], count: usize) -> bool {
-    let timers = word.split(|byte| *byte == b'/');
-    timers.clone().all(is_count) && timers.count() == count
+    let mut timers = word.split(|byte| *byte == b'/');
+    timers.try_fold(0, |before, timer| is_count(timer).then_some(before + 1)) == Some(count)
 }
 
 fn is_count(word: &[u8]) -> bool {

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use memchr::{memchr, memchr2, memchr3};
+use memchr::memchr;
 
 use super::field::{self, Aliases, Field, Rank, Unit};
 use super::fields::{Fields, Verdict};
+use super::scan::{gap, place_of};
 use super::text::{self, past_colour, stamp, without_colour};
+use super::words::are_digits;
 
 /// Keys that are remembered; beyond, each is compared anew.
 const KEYS_MAX: usize = 1_000;
@@ -21,10 +23,18 @@ pub struct Logfmt {
     /// What keys say, as they are written.
     known: HashMap<Box<[u8]>, Option<Rank>>,
     /// The keys of the line before, by their place: most lines have the same there.
-    last: Vec<(Vec<u8>, Option<Rank>)>,
+    last: Vec<Known>,
     path: String,
     /// Whether text around the pairs may report a request; not where the source says itself which pairs do.
     reads_text: bool,
+}
+
+/// A key, and what it says.
+#[derive(Default)]
+struct Known {
+    /// With its `=`.
+    key: Vec<u8>,
+    rank: Option<Rank>,
 }
 
 impl Logfmt {
@@ -41,15 +51,16 @@ impl Logfmt {
         let mut pairs = Pairs::new(line);
         let mut said = Said { prefix: line, has_message: false, timed: false, facts: 0 };
         for place in 0.. {
-            let Some(pair) = pairs.next() else { break };
+            let Some((start, rank)) = self.key(place, &mut pairs) else { break };
+            let Some((value, escaped)) = pairs.value() else { break };
             if place == 0 {
-                said.prefix = &line[..pair.start];
+                said.prefix = &line[..start];
             }
-            if let Some(rank) = self.rank(place, pair.key) {
-                let rank = meant(rank, pair.value);
+            if let Some(rank) = rank {
+                let rank = meant(rank, value);
                 said.note(rank.field);
-                fields.push_ranked(rank, pair.value);
-                fields.escaped |= pair.escaped;
+                fields.push_ranked(rank, value);
+                fields.escaped |= escaped;
             }
         }
         if pairs.cut {
@@ -60,11 +71,22 @@ impl Logfmt {
         Verdict::Read
     }
 
-    /// What this key says, the `place`th of its line.
+    /// Where the next key starts, the `place`th of its line, and what it says.
     #[inline]
+    fn key(&mut self, place: usize, pairs: &mut Pairs<'_>) -> Option<(usize, Option<Rank>)> {
+        if let Some(last) = self.last.get(place)
+            && let Some(start) = pairs.take_key(&last.key)
+        {
+            return Some((start, last.rank));
+        }
+        let (start, key) = pairs.next_key()?;
+        Some((start, self.rank(place, key)))
+    }
+
+    /// The same where a line's first key has something in front, or is another than before.
     fn rank(&mut self, place: usize, key: &[u8]) -> Option<Rank> {
         match self.last.get(place) {
-            Some((last, rank)) if last == key => *rank,
+            Some(last) if last.key.strip_suffix(b"=") == Some(key) => last.rank,
             _ => self.changed(place, key),
         }
     }
@@ -75,12 +97,13 @@ impl Logfmt {
         if place < PLACES_MAX {
             // Places come in order, so at most one is missing.
             if place >= self.last.len() {
-                self.last.resize_with(place + 1, || (Vec::new(), None));
+                self.last.resize_with(place + 1, Known::default);
             }
-            let (last, said) = &mut self.last[place];
-            last.clear();
-            last.extend_from_slice(key);
-            *said = rank;
+            let last = &mut self.last[place];
+            last.key.clear();
+            last.key.extend_from_slice(key);
+            last.key.push(b'=');
+            last.rank = rank;
         }
         rank
     }
@@ -137,21 +160,10 @@ impl<'a> Said<'a> {
 /// A router says how long its service took where others say which service it was: no service is called `18ms`.
 #[inline]
 fn meant(rank: Rank, value: &[u8]) -> Rank {
-    match value.strip_suffix(b"ms") {
-        Some(digits) if rank.field == Field::Service && !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
-            Rank::in_unit(Field::Duration, Unit::Millis)
-        }
-        _ => rank,
+    if rank.field == Field::Service && value.strip_suffix(b"ms").is_some_and(are_digits) {
+        return Rank::in_unit(Field::Duration, Unit::Millis);
     }
-}
-
-/// What stands before a `=` and behind it.
-struct Pair<'a> {
-    /// Where its key starts.
-    start: usize,
-    key: &'a [u8],
-    value: &'a [u8],
-    escaped: bool,
+    rank
 }
 
 /// Walks from one `=` to the next.
@@ -169,22 +181,33 @@ impl<'a> Pairs<'a> {
         Pairs { line, at: 0, in_span: false, cut: false }
     }
 
+    /// Where `key` starts, if it stands right here with its `=`: then the search for the next key would find it.
     #[inline]
-    fn next(&mut self) -> Option<Pair<'a>> {
+    fn take_key(&mut self, key: &[u8]) -> Option<usize> {
+        let start = match self.line.get(self.at)? {
+            b' ' => self.at + 1,
+            _ if self.at == 0 => 0,
+            _ => return None,
+        };
+        let follows = self.line[start..].starts_with(key);
+        self.at = if follows { start + key.len() } else { self.at };
+        follows.then_some(start)
+    }
+
+    /// The next key, and where it starts.
+    fn next_key(&mut self) -> Option<(usize, &'a [u8])> {
         loop {
             let equals = self.at + memchr(b'=', self.line.get(self.at..)?)?;
             let key = self.key(equals);
             self.at = equals + 1;
             if let Some((start, key)) = key {
                 self.in_span |= start > 0 && self.line[start - 1] == b'{';
-                let (value, escaped) = self.value()?;
-                return Some(Pair { start, key, value, escaped });
+                return Some((start, key));
             }
         }
     }
 
     /// The key that ends before `equals`, and its start; `None` where that is within a word, as a query's.
-    #[inline]
     fn key(&self, equals: usize) -> Option<(usize, &'a [u8])> {
         let before = without_colour(&self.line[..equals]);
         let is_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'@');
@@ -224,11 +247,11 @@ impl<'a> Pairs<'a> {
         let start = self.at + 1;
         let (mut end, mut escaped) = (start, false);
         loop {
-            let Some(stop) = memchr2(b'"', b'\\', self.line.get(end..).unwrap_or_default()) else {
+            let Some(stop) = place_of(self.line, end, [b'"', b'\\']) else {
                 self.cut = true;
                 return None;
             };
-            end += stop;
+            end = stop;
             if self.line[end] == b'"' {
                 break;
             }
@@ -242,9 +265,11 @@ impl<'a> Pairs<'a> {
 
     #[inline]
     fn bare(&mut self) -> &'a [u8] {
-        let rest = &self.line[self.at..];
-        let mut value = &rest[..memchr3(b' ', b'\t', 0x1b, rest).unwrap_or(rest.len())];
-        if let Some(end) = span_end(value).filter(|_| self.in_span) {
+        let end = gap(self.line, self.at).unwrap_or(self.line.len());
+        let mut value = &self.line[self.at..end];
+        if self.in_span
+            && let Some(end) = span_end(value)
+        {
             self.in_span = false;
             value = &value[..end];
         }

@@ -27,7 +27,8 @@ impl OtlpLines {
 
     /// What becomes of each record and span of a line, else of the line.
     pub fn line(&mut self, line: &[u8], context: &mut Context, each: &mut dyn FnMut(Outcome, &mut Context)) {
-        let text = String::from_utf8_lossy(line);
+        // The lossy reading goes byte by byte, and is hardly ever asked for.
+        let text = std::str::from_utf8(line).map_or_else(|_| String::from_utf8_lossy(line), Cow::Borrowed);
         if text.trim_ascii().is_empty() {
             return each(Outcome::Skip(Skip::Blank), context);
         }
@@ -255,6 +256,17 @@ impl Any<'_> {
     }
 }
 
+/// What kind of value stands behind a key.
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum ValueKey {
+    StringValue,
+    DoubleValue,
+    IntValue,
+    #[serde(other)]
+    Other,
+}
+
 /// Reads any JSON value: a scalar as it is, of an object what it holds by a key that ends in `Value`.
 struct AnyVisitor;
 
@@ -267,14 +279,14 @@ impl<'de> Visitor<'de> for AnyVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Any<'de>, A::Error> {
         let mut found = Any::Other;
-        while let Some(key) = map.next_key::<Cow<'_, str>>()? {
-            match &*key {
-                "stringValue" | "doubleValue" => found = map.next_value()?,
-                "intValue" => {
+        while let Some(key) = map.next_key()? {
+            match key {
+                ValueKey::StringValue | ValueKey::DoubleValue => found = map.next_value()?,
+                ValueKey::IntValue => {
                     let value: Any<'de> = map.next_value()?;
                     found = value.into_whole();
                 }
-                _ => drop(map.next_value::<IgnoredAny>()?),
+                ValueKey::Other => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         Ok(found)

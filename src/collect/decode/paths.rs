@@ -6,8 +6,8 @@ use super::field::{self, Aliases, Meaning};
 
 /// Keys remembered; a power of two. What shares a place only shares speed.
 const SLOTS: usize = 512;
-/// Longer keys are looked up each time.
-const KEY_BYTES_MAX: usize = 23;
+/// Longer keys are looked up each time; `http.response.status_code` is not.
+const KEY_BYTES_MAX: usize = 31;
 
 /// A place in lines: of an object, by the path to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Where a JSON string or number ends, eight bytes at a time. Accepts exactly what serde_json accepts, or
+//! Where a word, or a JSON string or number ends, eight bytes at a time. Of JSON, accepts exactly what serde_json accepts, or
 //! says `None`, which means: let serde_json decide.
 //! This file never copies a byte.
 
@@ -18,6 +18,45 @@ pub struct Notes {
 #[inline(always)]
 fn word_at(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes)
+}
+
+/// The place of the first of these ASCII bytes, at `at` or behind it. They are near: words and values are short.
+#[inline(always)]
+pub fn place_of<const N: usize>(bytes: &[u8], mut at: usize, wanted: [u8; N]) -> Option<usize> {
+    while let Some(word) = word_at(bytes, at) {
+        let places = places_in(word, wanted);
+        if places != 0 {
+            return Some(at + (places.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+    }
+    bytes.get(at..)?.iter().position(|byte| wanted.contains(byte)).map(|place| at + place)
+}
+
+/// The place of the first blank or escape sequence, at `at` or behind it.
+#[inline]
+pub fn gap(bytes: &[u8], mut at: usize) -> Option<usize> {
+    while let Some(word) = word_at(bytes, at) {
+        let lows = word.wrapping_sub(0x21 * ONES) & !word & HIGHS;
+        at += (lows.trailing_zeros() / 8) as usize;
+        // Other control characters are rare.
+        if lows != 0 && is_gap(*bytes.get(at)?) {
+            return Some(at);
+        }
+        at += usize::from(lows != 0);
+    }
+    bytes.get(at..)?.iter().position(|byte| is_gap(*byte)).map(|place| at + place)
+}
+
+fn is_gap(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | 0x1b)
+}
+
+/// The high bit of each byte that is one of these. As in [`stops`], only the lowest bit is sure to be right.
+#[inline(always)]
+fn places_in<const N: usize>(word: u64, wanted: [u8; N]) -> u64 {
+    let differs = |byte: u8| word ^ (u64::from(byte) * ONES);
+    wanted.into_iter().fold(0, |places, byte| places | (differs(byte).wrapping_sub(ONES) & !differs(byte))) & HIGHS
 }
 
 /// The place of the quote that ends the string whose content starts at `at`.
@@ -189,6 +228,19 @@ mod tests {
                 let text = format!("{}\"{}", "x".repeat(length), "\"".repeat(padding));
                 assert_eq!(text_end(text.as_bytes(), 0, &mut Notes::default()), Some(length));
             }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_place_is_the_first_of_any_wanted_byte(bytes in proptest::collection::vec(proptest::prop_oneof![
+            3 => proptest::sample::select(b"ab= !#\"\t\x1a\x1b\x1c".to_vec()),
+            1 => proptest::prelude::any::<u8>(),
+        ], 0..40), at in 0usize..44) {
+            let first = |wanted: &[u8]| Some(at + bytes.get(at..)?.iter().position(|byte| wanted.contains(byte))?);
+            proptest::prop_assert_eq!(place_of(&bytes, at, [b'"']), first(b"\""));
+            proptest::prop_assert_eq!(place_of(&bytes, at, [b'"', b'=']), first(b"\"="));
+            proptest::prop_assert_eq!(gap(&bytes, at), first(b" \t\x1b"));
         }
     }
 

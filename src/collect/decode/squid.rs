@@ -3,6 +3,7 @@
 
 use super::field::{Field, Unit};
 use super::fields::{Fields, Verdict};
+use super::scan::place_of;
 use super::words::{are_digits, next_word, word};
 
 /// Read a line: `time elapsed client code/status bytes method url user hierarchy/peer type`.
@@ -50,7 +51,7 @@ fn parse(line: &[u8]) -> Option<Entry<'_>> {
         && are_digits(bytes)
         && are_digits(status)
         && is_code(code)
-        && word(rest).0.contains(&b'/');
+        && place_of(word(rest).0, 0, [b'/']).is_some();
     fits.then_some(Entry { stamp, elapsed_ms, code, status, bytes, method, url })
 }
 

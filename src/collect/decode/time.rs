@@ -128,13 +128,15 @@ fn epoch_text(text: &[u8]) -> Option<Minute> {
 
 /// The whole part of a number in digits.
 fn epoch_digits(text: &[u8]) -> Option<u64> {
-    let whole = text.split(|byte| *byte == b'.').next()?;
-    let fraction = text.get(whole.len() + 1..).unwrap_or(b"");
-    let digits = |part: &[u8]| part.iter().all(u8::is_ascii_digit);
-    if whole.is_empty() || !digits(whole) || !digits(fraction) {
-        return None;
+    let mut count = 0u64;
+    for (at, byte) in text.iter().enumerate() {
+        if *byte == b'.' && at > 0 {
+            return text[at + 1..].iter().all(u8::is_ascii_digit).then_some(count);
+        }
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        count = count.checked_mul(10)?.checked_add(u64::from(digit))?;
     }
-    std::str::from_utf8(whole).ok()?.parse().ok()
+    (!text.is_empty()).then_some(count)
 }
 
 /// The written forms; `None` where the text is of neither.

@@ -147,8 +147,8 @@ fn whole(value: Scalar<'_>) -> Option<u64> {
 /// Milliseconds; `None` where the value is no duration.
 fn duration(value: Scalar<'_>, unit: Unit) -> Option<f64> {
     let duration_ms = match value {
-        Scalar::Text(text) => match plain_decimal(text).filter(|_| unit != Unit::Guess) {
-            Some(number) => number * millis_per(unit, false),
+        Scalar::Text(text) => match short_duration(text, unit) {
+            Some(duration_ms) => duration_ms,
             None => return written_duration(std::str::from_utf8(text).ok()?.trim(), unit),
         },
         // Rounding a count beyond 2^53 is a rounding of nanoseconds in a hundred days.
@@ -157,6 +157,29 @@ fn duration(value: Scalar<'_>, unit: Unit) -> Option<f64> {
         Scalar::Number(number) => number * millis_per(unit, false),
     };
     (duration_ms >= 0.0 && duration_ms.is_finite()).then_some(duration_ms)
+}
+
+/// One number, with a unit or without: as [`written_duration`] reads it, and sooner.
+#[inline]
+fn short_duration(text: &[u8], unit: Unit) -> Option<f64> {
+    let (digits, millis_per) = match text {
+        [digits @ .., b'm', b's'] => (digits, 1.0),
+        [digits @ .., b'u', b's'] => (digits, 1e-3),
+        [digits @ .., b'n', b's'] => (digits, 1e-6),
+        [digits @ .., b's'] => (digits, 1e3),
+        digits => (digits, millis_per_unnamed(unit, digits)),
+    };
+    Some(plain_decimal(digits)? * millis_per)
+}
+
+/// What a number counts that states no unit.
+fn millis_per_unnamed(unit: Unit, digits: &[u8]) -> f64 {
+    match unit {
+        Unit::Go | Unit::Guess if digits.contains(&b'.') => 1e3,
+        Unit::Go | Unit::Guess | Unit::Seconds | Unit::Millis | Unit::Micros | Unit::Nanos => {
+            millis_per(unit, digits.len() > 6)
+        }
+    }
 }
 
 /// `12` or `0.283`, and no more digits than a float holds exactly: as the standard library reads it, and sooner.
@@ -215,8 +238,7 @@ pub fn written_duration(text: &str, unit: Unit) -> Option<f64> {
 
 fn named_unit(name: &str, digits: &str, unit: Unit) -> Option<f64> {
     match name {
-        "" if matches!(unit, Unit::Go | Unit::Guess) && digits.contains('.') => Some(1e3),
-        "" => Some(millis_per(unit, digits.len() > 6)),
+        "" => Some(millis_per_unnamed(unit, digits.as_bytes())),
         "ns" => Some(1e-6),
         "us" | "µs" | "μs" => Some(1e-3),
         "ms" => Some(1.0),
@@ -243,6 +265,7 @@ mod tests {
             (Scalar::Whole(48_000_000), Unit::Guess, Some(48.0)),
             (Scalar::Text(b"0.25"), Unit::Guess, Some(250.0)),
             (Scalar::Text(b"0.25"), Unit::Seconds, Some(250.0)),
+            (Scalar::Text(b"0.25"), Unit::Go, Some(250.0)),
             (Scalar::Text(b"12.5ms"), Unit::Seconds, Some(12.5)),
             (Scalar::Text(b"1m2.5s"), Unit::Seconds, Some(62_500.0)),
             (Scalar::Text("500µs".as_bytes()), Unit::Seconds, Some(0.5)),
@@ -260,6 +283,15 @@ mod tests {
         fn a_plain_decimal_is_the_float_that_it_writes(text in "[0-9]{0,8}[.]?[0-9]{0,8}|[0-9.]{0,16}") {
             if let Some(number) = plain_decimal(text.as_bytes()) {
                 proptest::prop_assert_eq!(Ok(number), text.parse());
+            }
+        }
+
+        #[test]
+        fn a_short_duration_is_the_one_that_is_written(text in "[0-9]{0,8}[.]?[0-9]{0,3}(|s|ms|us|ns|m|h|xs)") {
+            for unit in [Unit::Seconds, Unit::Millis, Unit::Micros, Unit::Nanos, Unit::Go, Unit::Guess] {
+                if let Some(duration_ms) = short_duration(text.as_bytes(), unit) {
+                    proptest::prop_assert_eq!(Some(duration_ms), written_duration(&text, unit));
+                }
             }
         }
     }

@@ -1,12 +1,14 @@
 //! A line is taken apart from left to right: words, text in quotes, request lines.
 //! This file never knows a format.
 
-use memchr::{memchr, memchr2, memrchr};
+use memchr::{memchr2, memrchr};
+
+use super::scan::place_of;
 
 /// Up to the next space, and from it on.
 #[inline]
 pub fn word(text: &[u8]) -> (&[u8], &[u8]) {
-    let end = text.iter().position(|byte| *byte == b' ').unwrap_or(text.len());
+    let end = place_of(text, 0, [b' ']).unwrap_or(text.len());
     text.split_at(end)
 }
 
@@ -39,7 +41,7 @@ pub fn quoted_end(text: &[u8]) -> Option<usize> {
 /// `GET /path HTTP/1.1` into method and target. What is no request line at all (TLS sent to a plain port,
 /// a connection closed before it said anything) gives two empty texts.
 pub fn split_request(request: &[u8]) -> (&[u8], &[u8]) {
-    let Some(space) = memchr(b' ', request) else { return (b"", b"") };
+    let Some(space) = place_of(request, 0, [b' ']) else { return (b"", b"") };
     let (method, rest) = (&request[..space], &request[space + 1..]);
     match memrchr(b' ', rest) {
         Some(last) if rest[last + 1..].starts_with(b"HTTP/") => (method, &rest[..last]),
