@@ -1,7 +1,9 @@
 //! Messages of HTTP clients, behind any prefix: one line an attempt that has ended (httpx, urllib3, morgan, .NET and
-//! whoever else writes method, url and status beside each other), with the time stamp that stands before it.
+//! whoever else writes method, url and status beside each other), with the time stamp that stands before it; and what a
+//! proxy's access log says there.
 //! This file never counts what announces an attempt or tells of connections: such a line says nothing.
 
+mod access;
 mod answer;
 pub mod stamp;
 
@@ -20,6 +22,8 @@ pub fn read<'a>(line: &'a [u8], fields: &mut Fields<'a>) -> Verdict {
             fields.push(Field::Time, stamp);
         }
         ended.push(fields);
+    } else {
+        access::push(line, fields);
     }
     Verdict::Read
 }
@@ -27,11 +31,13 @@ pub fn read<'a>(line: &'a [u8], fields: &mut Fields<'a>) -> Verdict {
 /// Push what the first message of an HTTP client in `text` says: method, url or server and path, status, and, where
 /// they stand there, duration and bytes. Whether there is one. Quotes may have JSON's backslash before them.
 pub fn message<'a>(text: &'a [u8], fields: &mut Fields<'a>) -> bool {
-    let ended = find(text);
-    if let Some(ended) = &ended {
-        ended.push(fields);
+    match find(text) {
+        Some(ended) => {
+            ended.push(fields);
+            true
+        }
+        None => access::push(text, fields),
     }
-    ended.is_some()
 }
 
 /// An attempt that has ended.
