@@ -13,7 +13,7 @@ use crate::collect::reader::Reader;
 use crate::collect::request::Lines;
 use crate::collect::settle::{TWO_LAYERS, combine, has_too_many_rejects, too_many_rejects};
 pub use crate::collect::stream::STDIN;
-use crate::collect::{Chunk, CountFrom, Format, Reading, rotation};
+use crate::collect::{Chunk, Format, Reading, rotation};
 use crate::count::query::{Counting, Query, Report};
 use crate::harvest::Decoders;
 
@@ -261,5 +261,5 @@ impl Open {
 
 /// Whether the same calls are in the log twice, and count once.
 fn is_twofold(reading: &Reading) -> bool {
-    reading.count_from == CountFrom::Fields
+    reading.count_from.is_one()
 }

@@ -38,6 +38,11 @@ impl CountFrom {
         *self == CountFrom::Auto
     }
 
+    /// Whether one layer counts, and the other does not.
+    pub fn is_one(&self) -> bool {
+        matches!(self, CountFrom::Fields | CountFrom::Messages)
+    }
+
     /// Whether a request counts that only a client's message reports, or only the line's own fields.
     #[inline]
     pub fn takes(self, from_message: bool) -> bool {

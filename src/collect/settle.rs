@@ -194,7 +194,7 @@ impl Readings {
     fn pin(&mut self, log: &mut Log, source: &Source, found: &Found) {
         log.mark.format = Some(found.format);
         log.mark.count_from = found.count_from;
-        if source.reading.count_from.is_auto() && found.count_from == CountFrom::Fields {
+        if source.reading.count_from.is_auto() && found.count_from.is_one() {
             self.notices.push(format!("{}: {TWO_LAYERS}", log.mark.path));
         }
         self.keep(log, source);
@@ -215,8 +215,9 @@ impl Readings {
 }
 
 /// Said once, when a log is settled so.
-pub const TWO_LAYERS: &str = "it reports the same calls twice, in messages of an HTTP client and in fields of its own; they count \
-    once, from the fields. If they are different calls, set count_from = \"both\" in its [[source]]";
+pub const TWO_LAYERS: &str = "it reports the same calls twice, in messages of an HTTP client and in fields of its own; each \
+    counts once, from those that report more of them, else from the fields. If they are different calls, set count_from = \"both\" \
+    in its [[source]]";
 
 /// How a log is read as far as configuration and mark say.
 fn asked(log: &Log, source: &Source) -> Reading {

@@ -133,11 +133,8 @@ fn counted(requests: u64) -> String {
 }
 
 fn layers(explanation: &Explanation) -> Option<String> {
-    match explanation.count_from? {
-        CountFrom::Fields => Some(format!("  count_from: fields: {TWO_LAYERS}")),
-        CountFrom::Messages => Some("  count_from: messages of HTTP clients".to_owned()),
-        CountFrom::Both | CountFrom::Auto => None,
-    }
+    let from = explanation.count_from.filter(CountFrom::is_one)?;
+    Some(format!("  count_from: {from}: {TWO_LAYERS}"))
 }
 
 fn reason(reason: &Reason) -> String {

@@ -373,6 +373,15 @@ mod tests {
     }
 
     #[test]
+    fn two_formats_that_say_different_things_of_the_same_lines_are_refused_by_name() {
+        let line = "::1 - - [27/Nov/2024:06:21:42 +0000] \"GET /a HTTP/1.1\" 200 2 \"-\" \"-\" \
+                    time=2024-11-27T06:21:42Z method=POST path=/b status=500\n";
+        let what = judged(&line.repeat(20));
+        assert!(what.contains("combined") && what.contains("logfmt"), "{what}");
+        assert!(what.ends_with("write format = \"combined\" or format = \"logfmt\" in its [[source]]"), "{what}");
+    }
+
+    #[test]
     fn lines_that_report_no_request_do_not_matter() {
         let banner = "starting up, see the manual\n".repeat(500);
         assert_eq!(judged(&format!("{banner}{}", COMBINED.repeat(20))), "combined by 20, sure");

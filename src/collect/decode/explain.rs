@@ -272,7 +272,7 @@ fn toml(format: Format, reading: &Reading) -> String {
             let _ = writeln!(toml, "{key} = {}", Value::from(&**label));
         }
     }
-    if matches!(reading.count_from, CountFrom::Fields | CountFrom::Messages) {
+    if reading.count_from.is_one() {
         let _ = writeln!(toml, "count_from = \"{}\"", reading.count_from);
     }
     let _ = writeln!(toml, "tz = \"{}\"", reading.zone.name());
