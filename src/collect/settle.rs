@@ -167,6 +167,7 @@ impl Readings {
         let is_behind = so_far.is_some() || log.judgement.head.as_ref().is_some_and(|(len, _)| start >= *len as u64);
         let earlier = so_far.or(head.found().copied().filter(of_requests));
         let judged = combine(earlier, is_behind, (self.detect)(buffer, &asked(log, source)));
+        let judged = judged.map(|found| in_layers(found, head.found()));
         let Err(what) = judged else { return Ok(judged) };
         // A long banner, or another format before: the latest lines may tell.
         match (self.detect)(&log.latest(buffer)?, &asked(log, source)) {
@@ -243,6 +244,16 @@ pub fn combine(before: Option<Found>, are_others: bool, lines: Detection) -> Res
         // Blank lines only.
         (None, Detection::Empty) => Ok(Found { format: Format::JSON, count_from: CountFrom::Auto, candidates: 0 }),
         (_, Detection::Ambiguous(what)) | (None, Detection::Unknown(what)) => Err(what),
+    }
+}
+
+/// Lines of the same calls may have been read before these: then the first lines tell which layer counts.
+fn in_layers(found: Found, head: Option<&Found>) -> Found {
+    match head {
+        Some(head) if head.format == found.format && !found.count_from.is_one() => {
+            Found { count_from: head.count_from, ..found }
+        }
+        Some(_) | None => found,
     }
 }
 
