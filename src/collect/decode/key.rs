@@ -108,6 +108,8 @@ fn is_name(text: &str) -> bool {
         && digits <= NAME_DIGITS_MAX
         && (digits == 0 || longest_run < RUN_MIN)
         && longest_run < 2 * RUN_MIN
+        // Short parts of capitals, small letters and digits together.
+        && !id::is_mixed(text)
         && !marked
 }
 
@@ -143,6 +145,7 @@ mod tests {
         for secret in [
             "sk_live_51H8xYz0123456789abcdef",
             "sk-abc",
+            "key-AaA000aaA_AAAAaa_AAaa0A",
             "0123456789abcdef",
             "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc",
             "someone@example.com",
