@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use daycap::forecast::{PastDay, Today, forecast};
+use daycap::forecast::{Holes, PastDay, Running, Today, forecast};
 
 /// A month of days that rise and fall, each a little different.
 fn history() -> Vec<PastDay> {
@@ -14,7 +14,7 @@ fn history() -> Vec<PastDay> {
             age,
             weekday: (35 - age) % 7,
             bins: (0..96).map(|at| bin(age, at)).collect(),
-            whole: true,
+            holes: Holes::NONE,
         })
         .collect()
 }
@@ -24,12 +24,13 @@ fn one_forecast(criterion: &mut Criterion) {
     let today = Today {
         weekday: 0,
         bins: history[6].bins[..40].to_vec(),
+        holes: Holes::NONE,
         elapsed_minutes: 600.0,
-        window_minutes: 1_440.0,
-        limit: 40_000,
+        day_minutes: 1_440.0,
     };
+    let running = Running { limit: 40_000, used: today.bins.iter().sum(), left_minutes: 840.0, leaving: Vec::new() };
     criterion.bench_function("forecast/28_days", |bench| {
-        bench.iter(|| forecast(black_box(&history), black_box(&today)));
+        bench.iter(|| forecast(black_box(&history), black_box(&today), black_box(&running)));
     });
 }
 

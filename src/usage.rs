@@ -12,7 +12,7 @@ use crate::count::ledger::Completeness;
 use crate::count::query::Incomplete;
 use crate::count::tally::Minutes;
 use crate::day::{DAY_MINUTES, Day, Minute};
-use crate::forecast::{self, PastDay, bins};
+use crate::forecast::{self, PastDay, Running, bins};
 use crate::publish::alert::{self, Level};
 use crate::publish::snapshot::QuotaStatus;
 use crate::quota::{Column, Quota};
@@ -95,10 +95,10 @@ impl Usage {
     pub fn status(&mut self, now: DateTime<Utc>, incomplete: &Incomplete) -> QuotaStatus {
         self.roll(Minute::at(now));
         let used = self.minutes.range(self.window.clone()).map(|(_, units)| units).sum();
-        let forecast = self.forecast(now, incomplete);
+        let forecast = self.forecast(now, used, incomplete);
         let limit = self.quota.limit.get();
         let window_start = self.window.start.start();
-        let exhausted_at = forecast.exhaustion_minutes.map(|minutes| window_start + minutes_delta(minutes));
+        let exhausted_at = forecast.exhaustion_minutes.map(|minutes| now + minutes_delta(minutes));
         let mut status = QuotaStatus {
             name: self.quota.name.clone(),
             limit,
@@ -119,7 +119,7 @@ impl Usage {
         status
     }
 
-    fn forecast(&mut self, now: DateTime<Utc>, incomplete: &Incomplete) -> forecast::Forecast {
+    fn forecast(&mut self, now: DateTime<Utc>, used: u64, incomplete: &Incomplete) -> forecast::Forecast {
         let zone = self.quota.window.zone();
         let today = Day::of(Minute::at(now), zone);
         if self.past.as_ref().is_none_or(|(day, _)| *day != today) {
@@ -130,7 +130,10 @@ impl Usage {
             self.past = Some((today, bins::past_days(&known, zone, today, HISTORY_DAYS, &holes)));
         }
         let history = self.past.as_ref().map_or(&[][..], |(_, days)| days);
-        forecast::forecast(history, &bins::today(&self.minutes, zone, now, self.quota.limit.get()))
+        let today = bins::today(&self.minutes, zone, now);
+        let left_minutes = today.day_minutes - today.elapsed_minutes;
+        let running = Running { limit: self.quota.limit.get(), used, left_minutes, leaving: Vec::new() };
+        forecast::forecast(history, &today, &running)
     }
 
     fn completeness(&self, incomplete: &Incomplete) -> Completeness {

@@ -8,7 +8,7 @@ use chrono::{DateTime, Datelike, Utc};
 use chrono_tz::Tz;
 
 use super::curve::BINS;
-use super::{BIN_MINUTES, PastDay, Today};
+use super::{BIN_MINUTES, Holes, PastDay, Today};
 use crate::count::tally::Minutes;
 use crate::day::{DAY_MINUTES, Day, Minute, offset_minutes};
 
@@ -27,14 +27,14 @@ pub fn past_days(minutes: &Minutes, zone: Tz, today: Day, days_max: u32, incompl
             age,
             weekday: weekday(day),
             bins: wall_clock_bins(minutes, zone, day.span(zone)),
-            whole: !incomplete.contains(&day),
+            holes: if incomplete.contains(&day) { Holes::ALL } else { Holes::NONE },
         })
         .collect()
 }
 
 /// The day that `zone` shows now. Everything counted in it is in its bins, stamps of the near future too:
 /// they are used units all the same.
-pub fn today(minutes: &Minutes, zone: Tz, now: DateTime<Utc>, limit: u64) -> Today {
+pub fn today(minutes: &Minutes, zone: Tz, now: DateTime<Utc>) -> Today {
     let day = Day::of(Minute::at(now), zone);
     let span = day.span(zone);
     let elapsed_seconds = (now - span.start.start()).num_seconds().clamp(0, i64::from(u32::MAX));
@@ -43,8 +43,8 @@ pub fn today(minutes: &Minutes, zone: Tz, now: DateTime<Utc>, limit: u64) -> Tod
         bins: elapsed_bins(minutes, &span),
         // The clamp above keeps the seconds exact.
         elapsed_minutes: elapsed_seconds as f64 / 60.0,
-        window_minutes: f64::from(span.end.0 - span.start.0),
-        limit,
+        day_minutes: f64::from(span.end.0 - span.start.0),
+        holes: Holes::NONE,
     }
 }
 
@@ -122,8 +122,10 @@ mod tests {
         let minutes = even("2026-11-18", "2026-11-18");
         let incomplete = BTreeSet::from([day("2026-11-19")]);
         let days = past_days(&minutes, BERLIN, day("2026-11-22"), 28, &incomplete);
-        let seen: Vec<_> =
-            days.iter().map(|day| (day.age, day.weekday, day.bins.iter().sum::<u64>(), day.whole)).collect();
+        let seen: Vec<_> = days
+            .iter()
+            .map(|day| (day.age, day.weekday, day.bins.iter().sum::<u64>(), day.holes == Holes::NONE))
+            .collect();
         assert_eq!(seen, [(1, 5, 0, true), (2, 4, 0, true), (3, 3, 0, false), (4, 2, 1_440, true)]);
     }
 
@@ -145,8 +147,8 @@ mod tests {
     #[test]
     fn today_is_measured_from_its_own_start() {
         let minutes = even("2026-10-25", "2026-10-25");
-        let today = today(&minutes, BERLIN, at("2026-10-25T04:30:30Z"), 100);
-        assert_eq!((today.elapsed_minutes, today.window_minutes, today.bins.len()), (390.5, 1_500.0, 100));
+        let today = today(&minutes, BERLIN, at("2026-10-25T04:30:30Z"));
+        assert_eq!((today.elapsed_minutes, today.day_minutes, today.bins.len()), (390.5, 1_500.0, 100));
         assert_eq!((today.weekday, today.bins.iter().sum::<u64>()), (6, 1_500));
     }
 
@@ -154,6 +156,6 @@ mod tests {
     fn counts_at_the_top_of_their_range_do_not_overflow() {
         let start = day("2026-11-22").span(BERLIN).start;
         let minutes = Minutes::from([(start, u64::MAX), (Minute(start.0 + 1), 2)]);
-        assert_eq!(today(&minutes, BERLIN, at("2026-11-22T10:00:00Z"), 1).bins[0], u64::MAX);
+        assert_eq!(today(&minutes, BERLIN, at("2026-11-22T10:00:00Z")).bins[0], u64::MAX);
     }
 }

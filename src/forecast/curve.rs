@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     fn curve(bins: Vec<u64>) -> Curve {
-        Curve::of(&PastDay { age: 1, weekday: 0, bins, whole: true })
+        Curve::of(&PastDay { age: 1, weekday: 0, bins, holes: crate::forecast::Holes::NONE })
     }
 
     #[test]

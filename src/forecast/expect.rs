@@ -157,7 +157,7 @@ mod tests {
     use crate::forecast::curve::BINS;
 
     fn day(age: u32, weekday: u32, a_bin: u64) -> Curve {
-        Curve::of(&PastDay { age, weekday, bins: vec![a_bin; BINS], whole: true })
+        Curve::of(&PastDay { age, weekday, bins: vec![a_bin; BINS], holes: crate::forecast::Holes::NONE })
     }
 
     #[test]

@@ -16,7 +16,7 @@ use spread::{Spread, offset};
 /// Bins of a quarter of an hour: finer bins gain nothing, coarser ones lose at the day's edges.
 pub const BIN_MINUTES: u32 = 15;
 
-/// A window that is over.
+/// A day that is over, from one reset to the next.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PastDay {
     /// Days before today: yesterday is 1.
@@ -25,20 +25,50 @@ pub struct PastDay {
     pub weekday: u32,
     /// Units a bin, by the local wall clock.
     pub bins: Vec<u64>,
-    /// False for days that collection knows are incomplete.
-    pub whole: bool,
+    /// Bins of which collection knows that counts are missing.
+    pub holes: Holes,
 }
 
-/// The window that is running.
+/// The day that is running. All windows are forecast by days: traffic has a daily shape, whatever a provider's window.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Today {
     pub weekday: u32,
-    /// Units a bin so far, by minutes since the window's start.
+    /// Units a bin so far, by minutes since the day's start.
     pub bins: Vec<u64>,
+    pub holes: Holes,
     pub elapsed_minutes: f64,
     /// 1440, but for days on which clocks change.
-    pub window_minutes: f64,
+    pub day_minutes: f64,
+}
+
+/// The window that the limit holds for, as it stands now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Running {
     pub limit: u64,
+    /// Units that count against the limit now.
+    pub used: u64,
+    /// Until the window ends; of a rolling one its length, after which nothing that is used now still counts.
+    pub left_minutes: f64,
+    /// Of a rolling window: the units that leave it, a bin each from now on. Empty for all others.
+    pub leaving: Vec<u64>,
+}
+
+/// A set of a day's bins, of which the longest day has 100.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holes(u128);
+
+impl Holes {
+    pub const NONE: Holes = Holes(0);
+    /// Nothing of the day can be believed.
+    pub const ALL: Holes = Holes(u128::MAX);
+
+    pub fn with(self, bin: usize) -> Holes {
+        Holes(self.0 | 1_u128.checked_shl(u32::try_from(bin).unwrap_or(u32::MAX)).unwrap_or(0))
+    }
+
+    pub fn contains(self, bin: usize) -> bool {
+        self.0 & Holes::NONE.with(bin).0 != 0
+    }
 }
 
 /// How much history a forecast rests on.
@@ -61,7 +91,7 @@ pub struct Forecast {
     pub p90: u64,
     /// That the total passes the limit, 0 to 1.
     pub exceed_probability: f64,
-    /// Minutes after the window's start at which the limit is reached, if the median forecast reaches it.
+    /// Minutes from now until the limit is reached, if the median forecast reaches it in this window.
     /// `None` also once it has been reached.
     pub exhaustion_minutes: Option<f64>,
     /// What may be spent a minute until the window ends without passing the limit.
@@ -73,10 +103,10 @@ pub struct Forecast {
 
 /// `history` holds at most one entry an age, in any order, and may be empty. Days that are not whole say
 /// nothing.
-pub fn forecast(history: &[PastDay], today: &Today) -> Forecast {
+pub fn forecast(history: &[PastDay], today: &Today, running: &Running) -> Forecast {
     let history = whole_days(history);
-    let now = Now::of(today);
-    let outlook = Outlook::of(&history, today, &now);
+    let now = Now::of(today, running);
+    let outlook = Outlook::of(&history, today, running.limit, &now);
     let [low, median, high] = [0.1, 0.5, 0.9].map(|share| outlook.remaining_at(share));
     let total = |remaining| now.used.saturating_add(count(remaining));
     Forecast {
@@ -94,7 +124,7 @@ pub fn forecast(history: &[PastDay], today: &Today) -> Forecast {
 
 /// Yesterday first, so that the days before `history[i]` are `history[i + 1..]`.
 fn whole_days(history: &[PastDay]) -> Vec<Curve> {
-    let mut days: Vec<_> = history.iter().filter(|day| day.whole).map(Curve::of).collect();
+    let mut days: Vec<_> = history.iter().filter(|day| day.holes == Holes::NONE).map(Curve::of).collect();
     days.sort_unstable_by(|a, b| a.age.total_cmp(&b.age));
     days
 }
@@ -113,16 +143,16 @@ struct Now {
 }
 
 impl Now {
-    fn of(today: &Today) -> Now {
-        let used = today.bins.iter().copied().fold(0, u64::saturating_add);
+    fn of(today: &Today, running: &Running) -> Now {
+        let used = running.used;
         // `max` and `min` rather than `clamp`: they also turn a NaN into a bound.
-        let window_minutes = today.window_minutes.max(0.0).min(f64::from(u32::MAX));
+        let window_minutes = today.day_minutes.max(0.0).min(f64::from(u32::MAX));
         let elapsed_minutes = today.elapsed_minutes.max(0.0).min(window_minutes);
         let left_minutes = window_minutes - elapsed_minutes;
         Now {
             used,
-            room: today.limit.saturating_sub(used),
-            passed: used > today.limit,
+            room: running.limit.saturating_sub(used),
+            passed: used > running.limit,
             elapsed_minutes,
             window_minutes,
             left_minutes,
@@ -151,11 +181,11 @@ struct Outlook<'a> {
 }
 
 impl<'a> Outlook<'a> {
-    fn of(history: &'a [Curve], today: &Today, now: &Now) -> Outlook<'a> {
+    fn of(history: &'a [Curve], today: &Today, limit: u64, now: &Now) -> Outlook<'a> {
         let expected = Expectation::of(history, today.weekday, 0.0);
         let used = real(now.used);
         let (level, remaining) = if history.is_empty() {
-            let limit = real(today.limit);
+            let limit = real(limit);
             let elapsed_share = if now.is_over() { 1.0 } else { now.elapsed_minutes / now.window_minutes };
             (guess_level(limit), guess_remaining(limit, elapsed_share, used))
         } else {
@@ -196,7 +226,7 @@ fn exhaustion_minutes(outlook: &Outlook, now: &Now, remaining: f64) -> Option<f6
     let share_then = share_now + (1.0 - share_now) * room / remaining;
     let position = position_of_share(&outlook.expected, now.position, share_then);
     let left_then = (MIDNIGHT - position) * f64::from(BIN_MINUTES);
-    Some((now.window_minutes - left_then).clamp(now.elapsed_minutes, now.window_minutes))
+    Some((now.left_minutes - left_then).clamp(0.0, now.left_minutes))
 }
 
 /// The position from `from` on at which this share of a usual day is counted, found by halving; shares only
@@ -250,11 +280,18 @@ mod tests {
     /// Working hours only: nothing before 8, busiest at noon, nothing after 18 h.
     fn office_day(age: u32) -> PastDay {
         let bins = (0..BINS).map(|bin| if (32..72).contains(&bin) { 250 } else { 0 }).collect();
-        PastDay { age, weekday: 2, bins, whole: true }
+        PastDay { age, weekday: 2, bins, holes: Holes::NONE }
     }
 
-    fn today(bins: Vec<u64>, hours: f64, limit: u64) -> Today {
-        Today { weekday: 2, bins, elapsed_minutes: hours * 60.0, window_minutes: 1_440.0, limit }
+    /// A calendar day so far, and its limit.
+    fn today(bins: Vec<u64>, hours: f64, limit: u64) -> (Today, Running) {
+        let used = bins.iter().sum();
+        let today = Today { weekday: 2, bins, holes: Holes::NONE, elapsed_minutes: hours * 60.0, day_minutes: 1_440.0 };
+        (today, Running { limit, used, left_minutes: 1_440.0 - hours * 60.0, leaving: Vec::new() })
+    }
+
+    fn forecast(history: &[PastDay], (today, running): &(Today, Running)) -> Forecast {
+        super::forecast(history, today, running)
     }
 
     #[test]
@@ -283,13 +320,13 @@ mod tests {
         bins.extend([1_000; 8]);
         let forecast = forecast(&history, &today(bins, 10.0, 12_000));
         let hours = forecast.exhaustion_minutes.expect("it runs out") / 60.0;
-        assert!((10.5..13.0).contains(&hours), "{forecast:?}");
+        assert!((0.5..3.0).contains(&hours), "{forecast:?}");
         assert!(forecast.exceed_probability > 0.9, "{forecast:?}");
     }
 
     #[test]
     fn days_that_are_not_whole_say_nothing() {
-        let broken = PastDay { whole: false, ..office_day(1) };
+        let broken = PastDay { holes: Holes::ALL, ..office_day(1) };
         let now = today(vec![100; 40], 10.0, 40_000);
         assert_eq!(forecast(&[broken], &now), forecast(&[], &now));
     }
@@ -343,8 +380,12 @@ mod tests {
     }
 
     fn past_day() -> impl Strategy<Value = PastDay> {
-        (0..7_u32, prop::collection::vec(counts(), 0..104), prop::bool::weighted(0.9))
-            .prop_map(|(weekday, bins, whole)| PastDay { age: 0, weekday, bins, whole })
+        (0..7_u32, prop::collection::vec(counts(), 0..104), prop::bool::weighted(0.9)).prop_map(
+            |(weekday, bins, whole)| {
+                let holes = if whole { Holes::NONE } else { Holes::ALL };
+                PastDay { age: 0, weekday, bins, holes }
+            },
+        )
     }
 
     fn any_history() -> impl Strategy<Value = Vec<PastDay>> {
@@ -356,17 +397,19 @@ mod tests {
         })
     }
 
-    fn any_today() -> impl Strategy<Value = Today> {
+    fn any_today() -> impl Strategy<Value = (Today, Running)> {
         let window = prop::sample::select(vec![0.0, 1_380.0, 1_410.0, 1_440.0, 1_500.0]);
         let elapsed = prop_oneof![1 => Just(0.0), 1 => Just(1.0), 4 => 0.0..1.0];
         let limit = prop_oneof![1 => Just(1), 6 => 1..100_000_u64, 1 => Just(u64::MAX)];
         (0..7_u32, prop::collection::vec(counts(), 0..101), elapsed, window, limit).prop_map(
-            |(weekday, bins, elapsed, window_minutes, limit)| Today {
-                weekday,
-                bins,
-                elapsed_minutes: elapsed * window_minutes,
-                window_minutes,
-                limit,
+            |(weekday, bins, elapsed, day_minutes, limit)| {
+                let elapsed_minutes = elapsed * day_minutes;
+                let used = bins.iter().sum();
+                let left_minutes = day_minutes - elapsed_minutes;
+                (
+                    Today { weekday, bins, holes: Holes::NONE, elapsed_minutes, day_minutes },
+                    Running { limit, used, left_minutes, leaving: Vec::new() },
+                )
             },
         )
     }
@@ -378,34 +421,35 @@ mod tests {
         #[test]
         fn every_forecast_is_ordered_finite_and_no_less_than_used(history in any_history(), today in any_today()) {
             let forecast = forecast(&history, &today);
-            let used: u64 = today.bins.iter().sum();
+            let Running { used, limit, left_minutes, .. } = today.1;
             prop_assert!(used <= forecast.p10 && forecast.p10 <= forecast.p50 && forecast.p50 <= forecast.p90);
             prop_assert!((0.0..=1.0).contains(&forecast.exceed_probability));
             prop_assert!(forecast.sustainable_per_minute.is_finite() && forecast.sustainable_per_minute >= 0.0);
-            if used > today.limit {
+            if used > limit {
                 prop_assert_eq!(forecast.exceed_probability, 1.0);
             }
-            if used >= today.limit {
+            if used >= limit {
                 prop_assert_eq!(forecast.exhaustion_minutes, None);
                 prop_assert_eq!(forecast.sustainable_per_minute, 0.0);
             }
             if let Some(minutes) = forecast.exhaustion_minutes {
-                prop_assert!((today.elapsed_minutes..=today.window_minutes).contains(&minutes));
-                prop_assert!(forecast.p50 >= today.limit);
+                prop_assert!((0.0..=left_minutes).contains(&minutes));
+                prop_assert!(forecast.p50 >= limit);
             }
         }
 
         #[test]
         fn a_higher_limit_is_never_likelier_passed(history in any_history(), today in any_today(), more in 1..50_000_u64) {
-            let higher = Today { limit: today.limit.saturating_add(more), ..today.clone() };
-            let (low, high) = (forecast(&history, &today), forecast(&history, &higher));
+            let higher = Running { limit: today.1.limit.saturating_add(more), ..today.1.clone() };
+            let (low, high) = (forecast(&history, &today), super::forecast(&history, &today.0, &higher));
             prop_assert!(high.exceed_probability <= low.exceed_probability + 1e-9);
         }
 
         #[test]
         fn a_time_that_is_not_a_number_is_survived(history in any_history(), today in any_today()) {
-            let lost = Today { elapsed_minutes: f64::NAN, window_minutes: f64::NAN, ..today };
-            prop_assert!(forecast(&history, &lost).exceed_probability.is_finite());
+            let lost = Today { elapsed_minutes: f64::NAN, day_minutes: f64::NAN, ..today.0 };
+            let running = Running { left_minutes: f64::NAN, ..today.1 };
+            prop_assert!(super::forecast(&history, &lost, &running).exceed_probability.is_finite());
         }
     }
 }

@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn days_that_all_went_as_forecast_narrow_the_band() {
-        let day = |age| Curve::of(&PastDay { age, weekday: 2, bins: vec![50; BINS], whole: true });
+        let day =
+            |age| Curve::of(&PastDay { age, weekday: 2, bins: vec![50; BINS], holes: crate::forecast::Holes::NONE });
         let history: Vec<_> = (1..=28).map(day).collect();
         let spread = Spread::replayed(&history, 40.0);
         assert!(spread.quantile(0.9) - spread.quantile(0.1) < 0.05);

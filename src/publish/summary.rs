@@ -18,7 +18,7 @@ use crate::count::ledger::Completeness;
 use crate::count::query::{Report, Row, UnitsAMinute};
 use crate::count::tally::Minutes;
 use crate::day::{Day, Minute};
-use crate::forecast::{PastDay, bins, forecast};
+use crate::forecast::{PastDay, Running, bins, forecast};
 
 /// One day, as the zone it names sees it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -209,7 +209,10 @@ pub fn how_it_fared(history: &[PastDay], minutes: &Minutes, day: Day, zone: Tz, 
             .range(span.start..Minute::at(now).clamp(span.start, span.end))
             .map(|(at, units)| (*at, *units))
             .collect();
-        let forecast = forecast(history, &bins::today(&known, zone, now, limit));
+        let today = bins::today(&known, zone, now);
+        let used = today.bins.iter().copied().fold(0, u64::saturating_add);
+        let left_minutes = today.day_minutes - today.elapsed_minutes;
+        let forecast = forecast(history, &today, &Running { limit, used, left_minutes, leaving: Vec::new() });
         let error_percent = error_percent(forecast.p50, total);
         Some(Fared { hour, p10: forecast.p10, p50: forecast.p50, p90: forecast.p90, error_percent })
     };
@@ -668,7 +671,7 @@ mod tests {
     #[test]
     fn hours_are_the_wall_clocks_on_a_day_of_25_hours() {
         let noon = wall_clock(day("2026-10-25"), 12, BERLIN).expect("there is a noon");
-        assert_eq!(bins::today(&Minutes::new(), BERLIN, noon, 1).elapsed_minutes, 13.0 * 60.0);
+        assert_eq!(bins::today(&Minutes::new(), BERLIN, noon).elapsed_minutes, 13.0 * 60.0);
     }
 
     #[test]
