@@ -1,0 +1,212 @@
+//! Past days happen again: at each hour of a day, what would have been forecast from the days before it and the
+//! minutes before that hour. Nothing after it is ever looked at; this file never judges.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeZone, Utc};
+use chrono_tz::Tz;
+
+use super::rivals::{Line, linear, predict_linear};
+use super::series::{DayOf, Series};
+use crate::count::tally::Minutes;
+use crate::day::{Day, Minute};
+use crate::forecast::{self, Forecast, PastDay, Running, bins};
+
+/// Hours of the wall clock at which forecasts of the total are judged.
+pub const CUTOFF_HOURS: [u32; 8] = [2, 4, 6, 9, 12, 15, 18, 21];
+/// Alerts are judged each hour.
+const STEP_MINUTES: u32 = 60;
+/// How far back `predict_linear` looks.
+const FIT_MINUTES: u32 = 4 * 60;
+
+/// A day that happened again.
+#[derive(Clone, Debug)]
+pub struct Replayed {
+    pub day: Day,
+    pub limit: u64,
+    pub total: u64,
+    /// Minutes after the day's start at which more than the limit was used.
+    pub crossed: Option<u32>,
+    /// What the last known day before it used.
+    pub yesterday: Option<u64>,
+    pub moments: Vec<Moment>,
+}
+
+/// What was known and forecast at one instant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moment {
+    /// Minutes since the day's start.
+    pub elapsed: u32,
+    pub left: u32,
+    /// Its place in [`CUTOFF_HOURS`], if it is such an hour.
+    pub cutoff: Option<usize>,
+    pub used: u64,
+    pub daycap: Forecast,
+    pub linear: Line,
+    pub predict_linear: Option<Line>,
+}
+
+/// The days before the one that is replayed.
+#[derive(Default)]
+pub struct Before {
+    days: Vec<Day>,
+    past: Vec<PastDay>,
+    last: Option<DayOf>,
+    /// Total of the last known day.
+    yesterday: Option<u64>,
+}
+
+impl Before {
+    /// What may be seen of the days before this one: as many as `history`, by the calendar.
+    fn turn_to(&mut self, day: Day, history: u32) {
+        let age = |of: &Day| (day.0 - of.0).num_days().try_into().unwrap_or(u32::MAX);
+        let stale = self.days.iter().filter(|of| age(of) > history).count();
+        self.days.drain(..stale);
+        self.past.drain(..stale);
+        self.days.iter().zip(&mut self.past).for_each(|(of, past)| past.age = age(of));
+    }
+
+    fn add(&mut self, day: DayOf, zone: Tz) {
+        if let Some(past) = day.as_past(zone) {
+            self.days.push(day.day);
+            self.past.push(past);
+        }
+        if day.is_known() {
+            self.yesterday = Some(day.total());
+        }
+        self.last = Some(day);
+    }
+}
+
+/// How the days of a series are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    /// Days before the first one that is judged.
+    pub history_days: u32,
+    pub first: Option<Day>,
+}
+
+/// The first day that has `history` days before it; of a series too short for one, the one in its middle.
+pub fn choose(series: &Series, history: u32) -> Chosen {
+    let mut known = series.days().filter(DayOf::is_known).map(|day| day.day);
+    let Some(first) = known.next() else { return Chosen { history_days: 0, first: None } };
+    let last = known.last().unwrap_or(first);
+    let days = u32::try_from((last.0 - first.0).num_days() + 1).unwrap_or(u32::MAX);
+    let history_days = if history < days { history } else { days / 2 };
+    Chosen { history_days, first: Some(first.plus(i64::from(history_days))) }
+}
+
+/// Each known day from the chosen one on, as `make` makes it of the days before it.
+pub fn each_day<T>(
+    series: &Series,
+    history: u32,
+    mut make: impl FnMut(&DayOf, &Before) -> T,
+    mut take: impl FnMut(T),
+) {
+    let Some(first) = choose(series, history).first else { return };
+    let mut before = Before::default();
+    for day in series.days() {
+        before.turn_to(day.day, history);
+        if day.day >= first && day.is_known() {
+            take(make(&day, &before));
+        }
+        before.add(day, series.zone);
+    }
+}
+
+/// This day, hour by hour.
+pub fn replay(series: &Series, limit: u64, day: &DayOf, before: &Before) -> Replayed {
+    let mut so_far = SoFar::default();
+    let moments = instants(day, series.zone)
+        .into_iter()
+        .map(|(elapsed, cutoff)| {
+            so_far.go_on(day, elapsed);
+            moment(series.zone, limit, day, before, &so_far, cutoff)
+        })
+        .collect();
+    Replayed { day: day.day, limit, total: day.total(), crossed: crossed(day, limit), yesterday: before.yesterday, moments }
+}
+
+/// The full hours since the day's start, and the cut-off hours of its wall clock; in order.
+fn instants(day: &DayOf, zone: Tz) -> Vec<(u32, Option<usize>)> {
+    let cutoff = |hour: u32| {
+        let at = wall_clock(day.day, hour, zone).map(Minute::at)?;
+        day.span.contains(&at).then(|| at.0 - day.span.start.0)
+    };
+    let cutoffs: Vec<Option<u32>> = CUTOFF_HOURS.map(cutoff).to_vec();
+    let end = day.span.end.0 - day.span.start.0;
+    let mut all: BTreeSet<u32> = (1..).map(|hour| hour * STEP_MINUTES).take_while(|elapsed| *elapsed < end).collect();
+    all.extend(cutoffs.iter().flatten().filter(|elapsed| **elapsed > 0));
+    all.into_iter().map(|elapsed| (elapsed, cutoffs.iter().position(|cutoff| *cutoff == Some(elapsed)))).collect()
+}
+
+/// The first instant at which the zone's clock shows this hour; `None` where it never does.
+fn wall_clock(day: Day, hour: u32, zone: Tz) -> Option<DateTime<Utc>> {
+    let local = day.0.and_hms_opt(hour, 0, 0)?;
+    zone.from_local_datetime(&local).earliest().map(|instant| instant.with_timezone(&Utc))
+}
+
+fn crossed(day: &DayOf, limit: u64) -> Option<u32> {
+    let mut used = 0_u64;
+    let passes = |units: &u64| {
+        used = used.saturating_add(*units);
+        used > limit
+    };
+    day.units.iter().position(passes).and_then(|minute| u32::try_from(minute).ok())
+}
+
+/// The day's minutes up to now.
+#[derive(Default)]
+pub struct SoFar {
+    pub elapsed: u32,
+    pub used: u64,
+    pub minutes: Minutes,
+}
+
+impl SoFar {
+    pub fn go_on(&mut self, day: &DayOf, elapsed: u32) {
+        for minute in self.elapsed..elapsed {
+            let units = day.units[minute as usize];
+            self.used = self.used.saturating_add(units);
+            self.minutes.insert(Minute(day.span.start.0 + minute), units);
+        }
+        self.elapsed = elapsed;
+    }
+}
+
+fn moment(zone: Tz, limit: u64, day: &DayOf, before: &Before, so_far: &SoFar, cutoff: Option<usize>) -> Moment {
+    let (elapsed, used) = (so_far.elapsed, so_far.used);
+    let left = day.span.end.0 - day.span.start.0 - elapsed;
+    Moment {
+        elapsed,
+        left,
+        cutoff,
+        used,
+        daycap: daycap(zone, limit, day, before, so_far),
+        linear: linear(used, f64::from(elapsed)),
+        predict_linear: predict_linear(samples(day, before, elapsed, used)),
+    }
+}
+
+/// What daycap says at this instant, by the same steps as in the daemon.
+pub fn daycap(zone: Tz, limit: u64, day: &DayOf, before: &Before, so_far: &SoFar) -> Forecast {
+    let now = Minute(day.span.start.0 + so_far.elapsed).start();
+    let today = bins::today(&so_far.minutes, zone, now);
+    let left_minutes = today.day_minutes - today.elapsed_minutes;
+    let running = Running { limit, used: so_far.used, left_minutes, leaving: Vec::new() };
+    forecast::forecast(&before.past, &today, &running)
+}
+
+/// The count since midnight at the end of each of the last four hours' minutes. Where these reach into the day
+/// before, it is below zero there, as a counter that is never reset would be seen from midnight.
+fn samples<'a>(day: &'a DayOf, before: &'a Before, elapsed: u32, used: u64) -> impl Iterator<Item = (f64, f64)> + 'a {
+    let of_today = day.units[..elapsed as usize].iter().rev();
+    let adjoining = before.last.as_ref().filter(|last| last.span.end == day.span.start && last.is_known());
+    let of_yesterday = adjoining.into_iter().flat_map(|last| last.units.iter().rev());
+    let falls = of_today.chain(of_yesterday).scan(used as f64, |value, units| {
+        let at = *value;
+        *value -= *units as f64;
+        Some(at)
+    });
+    (0..FIT_MINUTES).zip(falls).map(|(ago, value)| (-f64::from(ago), value))
+}
