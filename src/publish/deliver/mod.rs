@@ -5,51 +5,7 @@ pub mod exec;
 
 use std::time::Duration;
 
-use serde::Serialize;
-
-use super::alert::Alert;
-use super::trouble::Trouble;
-
-/// What goes out. In JSON it is the alert or the trouble; both have `level`, `quota`, `message` and `at`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Message {
-    Alert(Alert),
-    Trouble(Trouble),
-}
-
-impl Message {
-    pub fn level(&self) -> &'static str {
-        match self {
-            Message::Alert(alert) => alert.level.name(),
-            Message::Trouble(trouble) => trouble.level.name(),
-        }
-    }
-
-    /// Empty where it is not about one quota.
-    pub fn quota(&self) -> &str {
-        match self {
-            Message::Alert(alert) => &alert.quota,
-            Message::Trouble(trouble) => trouble.quota.as_deref().unwrap_or_default(),
-        }
-    }
-
-    /// Empty where it is not about one source.
-    pub fn source(&self) -> &str {
-        match self {
-            Message::Alert(_) => "",
-            Message::Trouble(trouble) => trouble.source.as_deref().unwrap_or_default(),
-        }
-    }
-
-    /// The sentence for a person.
-    pub fn text(&self) -> &str {
-        match self {
-            Message::Alert(alert) => &alert.message,
-            Message::Trouble(trouble) => &trouble.message,
-        }
-    }
-}
+use super::message::Message;
 
 /// One `[[notify]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +34,29 @@ pub enum DeliveryError {
     TimedOut { program: String, after: Duration, stderr: String },
     #[error("lost sight of {program:?}: {source}")]
     Lost { program: String, source: std::io::Error },
+}
+
+/// Whether and when a failed delivery is worth trying again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// As the back-off says.
+    Later,
+    /// The receiver named this time.
+    After(Duration),
+    /// It will be refused again.
+    Never,
+}
+
+impl DeliveryError {
+    pub fn again(&self) -> Again {
+        match self {
+            DeliveryError::NoCommand => Again::Never,
+            DeliveryError::Start { .. }
+            | DeliveryError::Failed { .. }
+            | DeliveryError::TimedOut { .. }
+            | DeliveryError::Lost { .. } => Again::Later,
+        }
+    }
 }
 
 fn quoted(stderr: &str) -> String {
