@@ -224,7 +224,9 @@ fn width(rows: &[Row]) -> Result<u32, String> {
     let commonest = steps.into_iter().rev().max_by_key(|(_, times)| *times);
     let (width, _) = commonest.ok_or("has one row; how wide its bins are is told by the next row")?;
     if width > WIDTH_MAX {
-        return Err(format!("has bins of {width} minutes; forecasts are judged hourly, so give bins of an hour at most"));
+        return Err(format!(
+            "has bins of {width} minutes; forecasts are judged hourly, so give bins of an hour at most"
+        ));
     }
     if !WIDTH_MAX.is_multiple_of(width) {
         return Err(format!("has bins of {width} minutes, which do not fill an hour; give bins of 5, 10, 15 or 60"));
@@ -239,7 +241,9 @@ fn check_bin(minute: Minute, before: Option<Minute>, width: u32, zone: Tz) -> Re
     }
     let local = i64::from(minute.0) + i64::from(offset_minutes(minute, zone));
     if local.rem_euclid(i64::from(width)) != 0 {
-        return Err(format!("a bin of {width} minutes that begins here holds a full hour of {zone}; give narrower bins"));
+        return Err(format!(
+            "a bin of {width} minutes that begins here holds a full hour of {zone}; give narrower bins"
+        ));
     }
     Ok(())
 }

@@ -3,7 +3,9 @@
 //! Nothing here writes, and nothing here is part of how daycap counts or warns.
 
 pub mod counts;
+pub mod ledger;
 pub mod evidence;
+pub mod fired;
 pub mod replay;
 pub mod rivals;
 pub mod score;
@@ -50,16 +52,16 @@ pub fn backtest(all: &[Series], history: u32) -> Backtest {
     Backtest { series, median: Score::middle(&scores), pooled: Score::of(&pooled, None, None) }
 }
 
+/// What would have fired, series by series.
+pub fn alerts(all: &[Series], history: u32) -> Vec<fired::Alerts> {
+    on_all_cores(all, |series| fired::alerts(series, history))
+}
+
 fn judge(series: &Series, history: u32) -> (Judged, Evidence) {
     let limit = series.limit_units();
     let history_days = replay::choose(series, history).history_days;
     let mut evidence = Evidence::default();
-    replay::each_day(
-        series,
-        history,
-        |day, before| replay::replay(series, limit, day, before),
-        |replayed| evidence.add(&replayed),
-    );
+    replay::each_day(series, history, |day, before| evidence.add(&replay::replay(series, limit, day, before)));
     let score = Score::of(&evidence, Some(history_days), Some(limit));
     (Judged { name: series.name.clone(), score }, evidence)
 }
@@ -78,7 +80,9 @@ fn on_all_cores<T: Sync, M: Send>(all: &[T], make: impl Fn(&T) -> M + Sync) -> V
     let workers = thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX).min(all.len());
     let mut made: Vec<(usize, M)> = thread::scope(|scope| {
         let running: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        let join = |worker: thread::ScopedJoinHandle<'_, _>| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let join = |worker: thread::ScopedJoinHandle<'_, _>| {
+            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
         running.into_iter().flat_map(join).collect()
     });
     made.sort_unstable_by_key(|(place, _)| *place);

@@ -96,19 +96,14 @@ pub fn choose(series: &Series, history: u32) -> Chosen {
     Chosen { history_days, first: Some(first.plus(i64::from(history_days))) }
 }
 
-/// Each known day from the chosen one on, as `make` makes it of the days before it.
-pub fn each_day<T>(
-    series: &Series,
-    history: u32,
-    mut make: impl FnMut(&DayOf, &Before) -> T,
-    mut take: impl FnMut(T),
-) {
+/// Each known day from the chosen one on, with the days before it.
+pub fn each_day(series: &Series, history: u32, mut visit: impl FnMut(&DayOf, &Before)) {
     let Some(first) = choose(series, history).first else { return };
     let mut before = Before::default();
     for day in series.days() {
         before.turn_to(day.day, history);
         if day.day >= first && day.is_known() {
-            take(make(&day, &before));
+            visit(&day, &before);
         }
         before.add(day, series.zone);
     }
@@ -124,7 +119,14 @@ pub fn replay(series: &Series, limit: u64, day: &DayOf, before: &Before) -> Repl
             moment(series.zone, limit, day, before, &so_far, cutoff)
         })
         .collect();
-    Replayed { day: day.day, limit, total: day.total(), crossed: crossed(day, limit), yesterday: before.yesterday, moments }
+    Replayed {
+        day: day.day,
+        limit,
+        total: day.total(),
+        crossed: crossed(day, limit),
+        yesterday: before.yesterday,
+        moments,
+    }
 }
 
 /// The full hours since the day's start, and the cut-off hours of its wall clock; in order.
@@ -146,7 +148,7 @@ fn wall_clock(day: Day, hour: u32, zone: Tz) -> Option<DateTime<Utc>> {
     zone.from_local_datetime(&local).earliest().map(|instant| instant.with_timezone(&Utc))
 }
 
-fn crossed(day: &DayOf, limit: u64) -> Option<u32> {
+pub fn crossed(day: &DayOf, limit: u64) -> Option<u32> {
     let mut used = 0_u64;
     let passes = |units: &u64| {
         used = used.saturating_add(*units);

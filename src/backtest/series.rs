@@ -79,8 +79,13 @@ impl Series {
 
     pub fn day(&self, day: Day) -> DayOf {
         let span = day.span(self.zone);
-        let mut of =
-            DayOf { day, units: vec![0; (span.end.0 - span.start.0) as usize], gaps: Vec::new(), span, is_doubtful: false };
+        let mut of = DayOf {
+            day,
+            units: vec![0; (span.end.0 - span.start.0) as usize],
+            gaps: Vec::new(),
+            span,
+            is_doubtful: false,
+        };
         of.is_doubtful = self.doubtful.contains(&day);
         let mut told = 0;
         for (minute, units) in self.rows_within(&of.span) {

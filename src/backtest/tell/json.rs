@@ -1,11 +1,12 @@
-//! Figures become JSON.
+//! Figures become JSON. The keys are a contract: new ones may come, none is renamed.
+//! This file never computes a figure.
 
 use serde_json::{Value, json};
 
-use super::Backtest;
-use super::evidence::{Method, PROBABILITY_EDGES, Rule};
-use super::replay::CUTOFF_HOURS;
-use super::score::{Alerting, AtHour, Exhaustion, Reliability, Score};
+use crate::backtest::Backtest;
+use crate::backtest::evidence::{Method, PROBABILITY_EDGES, Rule};
+use crate::backtest::replay::CUTOFF_HOURS;
+use crate::backtest::score::{Alerting, AtHour, Exhaustion, Reliability, Score};
 
 pub fn json(backtest: &Backtest) -> String {
     let series: Vec<Value> = backtest
