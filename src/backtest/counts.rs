@@ -247,3 +247,117 @@ fn check_bin(minute: Minute, before: Option<Minute>, width: u32, zone: Tz) -> Re
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(zone: Tz, text: &str) -> Result<Vec<Series>, String> {
+        let mut counts = Counts::new(zone, Limit::Percentile(85));
+        counts.read("a.csv", text.as_bytes(), "a")?;
+        counts.finish()
+    }
+
+    #[test]
+    fn rows_are_told_apart_by_series_and_the_width_is_the_commonest_step() {
+        let text = "count,series,timestamp\n1,x,2026-11-22 00:00:00\n2,y,2026-11-22T00:00:00Z\n3,x,2026-11-22 00:05\n\
+                    4,y,2026-11-22T01:00:00+00:00\n5,x,2026-11-22T01:00:00.000\n6,x,2026-11-22 01:05:00\n";
+        let series = read(Tz::UTC, text).unwrap();
+        let told: Vec<_> = series.iter().map(|one| (one.name.as_str(), one.width, one.rows.len())).collect();
+        assert_eq!(told, [("x", 5, 4), ("y", 60, 2)]);
+        assert_eq!(series[0].rows.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [1, 3, 5, 6]);
+    }
+
+    #[test]
+    fn a_series_may_go_on_in_the_next_file_and_without_a_name_has_the_files() {
+        let mut counts = Counts::new(Tz::UTC, Limit::Units(1));
+        for (file, hour) in [("a.csv", 0), ("b.csv", 2)] {
+            let text = format!("series,timestamp,count\nx,2026-11-22 0{hour}:00,1\nx,2026-11-22 0{}:00,1\n", hour + 1);
+            counts.read(file, text.as_bytes(), "unused").unwrap();
+        }
+        counts.read("c.csv", "timestamp,count\n2026-11-22 00:00,1\n2026-11-22 01:00,1\n".as_bytes(), "c").unwrap();
+        let series = counts.finish().unwrap();
+        assert_eq!(
+            series.iter().map(|one| (one.name.as_str(), one.rows.len())).collect::<Vec<_>>(),
+            [("x", 4), ("c", 2)]
+        );
+    }
+
+    #[test]
+    fn naive_stamps_of_the_hour_that_comes_twice_are_both_hours() {
+        let rows = ["01:00", "02:00", "02:00", "03:00"].map(|time| format!("2026-10-25 {time},1\n"));
+        let series = read(Tz::Europe__Berlin, &format!("timestamp,count\n{}", rows.concat())).unwrap();
+        let steps: Vec<_> = series[0].rows.windows(2).map(|pair| pair[1].0.0 - pair[0].0.0).collect();
+        assert_eq!(steps, [60, 60, 60]);
+    }
+
+    /// What is said of these rows below a header.
+    fn refused(zone: Tz, rows: &[&str]) -> String {
+        read(zone, &format!("timestamp,count\n{}\n", rows.join("\n"))).unwrap_err()
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line_and_the_remedy() {
+        let good = "2026-11-22 01:00,1";
+        let check = |rows: &[&str], expected: &str| assert_eq!(refused(Tz::UTC, rows), expected);
+        check(
+            &[good, "2026-11-22 02:00,-4"],
+            "a.csv line 3: count -4 is negative; leave out the row of a bin whose count is not known",
+        );
+        check(&["2026-11-22 02:00,4.5"], "a.csv line 2: count \"4.5\" is not a whole number");
+        check(
+            &["yesterday,4"],
+            "a.csv line 2: timestamp \"yesterday\" cannot be read; write it as 2026-11-22 14:00:00 or 2026-11-22T14:00:00Z",
+        );
+        check(
+            &["2026-11-22 02:00"],
+            "a.csv line 2: there is no count; write a header line `series,timestamp,count` or `timestamp,count`, then a row a bin",
+        );
+        check(
+            &["2026-11-22 02:00:30,1"],
+            "a.csv line 2: \"2026-11-22 02:00:30\" is not a full minute; a timestamp is the begin of its bin",
+        );
+        check(
+            &[good, good],
+            "a.csv line 3: \"2026-11-22 01:00\" is there twice; add the counts of one bin up, in one row",
+        );
+        check(
+            &[good, "2026-11-22 00:00,1"],
+            "a.csv line 3: \"2026-11-22 00:00\" comes after a later row of its series; sort the rows by series and timestamp",
+        );
+        check(&[good], "a.csv line 2: series \"a\" has one row; how wide its bins are is told by the next row");
+        check(
+            &[good, "2026-11-23 01:00,1"],
+            "a.csv line 2: series \"a\" has bins of 1440 minutes; forecasts are judged hourly, so give bins of an hour at most",
+        );
+        check(
+            &[good, "2026-11-22 01:07,1"],
+            "a.csv line 2: series \"a\" has bins of 7 minutes, which do not fill an hour; give bins of 5, 10, 15 or 60",
+        );
+        check(
+            &[good, "2026-11-22 02:00,1", "2026-11-22 03:00,1", "2026-11-22 03:10,1"],
+            "a.csv line 5: less than 60 minutes after the row before, though the other rows are 60 apart",
+        );
+        check(
+            &["2026-11-22 01:30,1", "2026-11-22 02:30,1"],
+            "a.csv line 2: a bin of 60 minutes that begins here holds a full hour of UTC; give narrower bins",
+        );
+        assert_eq!(
+            refused(Tz::Europe__Berlin, &["2026-03-29 02:00,1"]),
+            "a.csv line 2: \"2026-03-29 02:00\" does not exist in Europe/Berlin, whose clock skips it; give the zone of the stamps with --tz"
+        );
+    }
+
+    #[test]
+    fn a_wrong_header_is_told_what_a_right_one_is() {
+        let form = "write a header line `series,timestamp,count` or `timestamp,count`, then a row a bin";
+        let check = |text: &str, expected: &str| {
+            assert_eq!(read(Tz::UTC, text).unwrap_err(), format!("a.csv{expected}; {form}"))
+        };
+        check("", " is empty");
+        check("timestamp,value\n", " line 1: \"value\" is not a column");
+        check("timestamp\n", " line 1: there is no column \"count\"");
+        check("timestamp,count,count\n", " line 1: column \"count\" is there twice");
+        assert!(read(Tz::UTC, "\u{feff}timestamp,count\n").unwrap().is_empty());
+    }
+}

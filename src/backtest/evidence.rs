@@ -230,3 +230,114 @@ impl Raised {
         self.lead_hours.extend(other.lead_hours);
     }
 }
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::backtest::score::Score;
+    use crate::forecast::{Forecast, Holes, Running, Today, forecast};
+
+    fn any_forecast() -> Forecast {
+        let today =
+            Today { weekday: 0, bins: vec![0; 96], holes: Holes::NONE, elapsed_minutes: 60.0, day_minutes: 1_440.0 };
+        forecast(&[], &today, &Running { limit: 100, used: 0, left_minutes: 1_380.0, leaving: Vec::new() })
+    }
+
+    /// At this hour, so much was used, and daycap said this of P50 and of the probability to pass the limit.
+    fn moment(hour: u32, used: u64, p50: u64, exceed_probability: f64) -> Moment {
+        let daycap = Forecast {
+            p10: p50 - p50 / 10,
+            p50,
+            p90: p50 + p50 / 10,
+            exceed_probability,
+            exhaustion_minutes: None,
+            ..any_forecast()
+        };
+        let cutoff = CUTOFF_HOURS.iter().position(|cutoff| *cutoff == hour);
+        let now = used as f64;
+        let linear = Line { now, a_minute: now / f64::from(hour * 60) };
+        Moment { elapsed: hour * 60, left: 1_440 - hour * 60, cutoff, used, daycap, linear, predict_linear: None }
+    }
+
+    /// A day of 240 units, ten an hour, whose limit is passed after so many minutes.
+    pub fn day(limit: u64, crossed: Option<u32>, moments: Vec<Moment>) -> Replayed {
+        Replayed { day: "2026-11-22".parse().unwrap(), limit, total: 240, crossed, yesterday: Some(60), moments }
+    }
+
+    fn evidence(days: &[Replayed]) -> Evidence {
+        let mut evidence = Evidence::default();
+        days.iter().for_each(|day| evidence.add(day));
+        evidence
+    }
+
+    #[test]
+    fn errors_are_parts_of_the_total_and_yesterday_is_never_below_what_is_counted() {
+        let at_noon = &evidence(&[day(500, None, vec![moment(12, 120, 216, 0.0)])]).cutoffs[4];
+        let [daycap, linear, predict_linear, yesterday] = at_noon.errors.each_ref().map(|errors| errors.as_slice());
+        assert_eq!((daycap, linear, predict_linear, yesterday), (&[0.1][..], &[0.0][..], &[][..], &[0.5][..]));
+        assert_eq!((at_noon.covered, at_noon.bands), (0, 1), "237 is the upper end");
+    }
+
+    #[test]
+    fn an_error_counts_as_300_percent_at_most_and_a_day_without_a_count_has_none() {
+        assert_eq!((ape(5_000.0, 100), ape(50.0, 100), ape(0.0, 0)), (Some(3.0), Some(0.5), None));
+    }
+
+    #[test]
+    fn an_alert_in_time_leads_one_for_nothing_counts_and_one_after_the_crossing_does_not() {
+        let caught =
+            day(150, Some(900), vec![moment(9, 90, 200, 0.6), moment(12, 120, 200, 0.7), moment(18, 180, 240, 1.0)]);
+        let missed = day(150, Some(900), vec![moment(12, 120, 200, 0.69), moment(18, 180, 240, 1.0)]);
+        let for_nothing = day(250, None, vec![moment(12, 120, 300, 0.9)]);
+        let quiet = day(250, None, vec![moment(12, 120, 200, 0.1)]);
+        let evidence = evidence(&[caught, missed, for_nothing, quiet]);
+        let daycap = &evidence.rules[0];
+        assert_eq!((daycap.in_time, daycap.for_nothing, daycap.lead_hours.as_slice()), (1, 1, &[3.0][..]));
+        let score = Score::of(&evidence, None, None).rules[0];
+        assert_eq!((score.recall, score.precision, score.false_alarm_days_per_100), (Some(0.5), Some(0.5), Some(25.0)));
+    }
+
+    #[test]
+    fn rivals_alert_at_their_own_marks() {
+        let at = |used, limit| Rule::ALL.map(|rule| rule.alerts(&moment(12, used, 200, 0.0), limit));
+        // Of 300: linear ends at 240; four fifths are 240.
+        assert_eq!(at(120, 300), [false, false, false, false]);
+        assert_eq!(at(120, 239), [false, true, false, false]);
+        assert_eq!(at(120, 150), [false, true, false, true]);
+    }
+
+    #[test]
+    fn probabilities_are_in_the_bin_that_begins_with_them() {
+        let mut evidence = Evidence::default();
+        for (probability, came) in [(0.019, true), (0.02, false), (0.7, true), (0.89, false), (0.98, true), (1.0, true)]
+        {
+            evidence.add_probability(probability, came);
+        }
+        let told: Vec<_> = evidence.reliability.iter().map(|bin| (bin.forecasts, bin.came)).collect();
+        assert_eq!(told, [(1, 0), (0, 0), (0, 0), (0, 0), (2, 1), (0, 0), (2, 2)]);
+    }
+
+    #[test]
+    fn the_error_of_the_time_of_exhaustion_is_in_hours_and_a_line_ends_with_the_day() {
+        let mut at_nine = moment(9, 90, 300, 0.9);
+        at_nine.daycap.exhaustion_minutes = Some(300.0);
+        // Crossed at 15:00. Daycap said 14:00; linear says 150 units at 15:00; without a line it is the day's end.
+        let near = evidence(&[day(150, Some(900), vec![at_nine.clone()])]);
+        assert_eq!(near.exhaustion, [vec![1.0], vec![0.0], vec![9.0]]);
+        assert_eq!(near.exhaustion_near, near.exhaustion);
+        let far = evidence(&[day(150, Some(901), vec![at_nine])]);
+        assert!(far.exhaustion_near[0].is_empty() && far.exhaustion[0].len() == 1);
+    }
+
+    #[test]
+    fn evidence_put_together_is_the_evidence_of_all_days() {
+        let days = [
+            day(150, Some(900), vec![moment(9, 90, 200, 0.75), moment(12, 120, 200, 0.8)]),
+            day(250, None, vec![moment(9, 90, 260, 0.72), moment(12, 120, 200, 0.3)]),
+            day(250, None, vec![moment(12, 120, 240, 0.03)]),
+        ];
+        let mut merged = evidence(&days[..1]);
+        merged.merge(evidence(&days[1..]));
+        assert_eq!(Score::of(&merged, None, None), Score::of(&evidence(&days), None, None));
+    }
+}

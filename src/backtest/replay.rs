@@ -212,3 +212,147 @@ fn samples<'a>(day: &'a DayOf, before: &'a Before, elapsed: u32, used: u64) -> i
     });
     (0..FIT_MINUTES).zip(falls).map(|(ago, value)| (-f64::from(ago), value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backtest::series::{Limit, Unsaid};
+    use proptest::prelude::*;
+
+    /// Rows of an hour from midnight UTC of 2026-11-02, a Monday, on.
+    fn hourly(counts: &[u64]) -> Series {
+        let start = "2026-11-02".parse::<Day>().unwrap().span(Tz::UTC).start.0;
+        let rows = counts.iter().zip(0..).map(|(count, hour)| (Minute(start + 60 * hour), *count)).collect();
+        Series {
+            name: "a".to_owned(),
+            zone: Tz::UTC,
+            limit: Limit::Units(1_000),
+            rows,
+            width: 60,
+            unsaid: Unsaid::Unknown,
+            doubtful: BTreeSet::new(),
+            end: Day(chrono::NaiveDate::MAX),
+        }
+    }
+
+    fn replayed(series: &Series, history: u32) -> Vec<Replayed> {
+        let mut all = Vec::new();
+        each_day(series, history, |day, before| all.push(replay(series, series.limit_units(), day, before)));
+        all
+    }
+
+    #[test]
+    fn days_are_judged_once_they_have_the_history_asked_for() {
+        let series = hourly(&[10; 24 * 10]);
+        let judged = |history| replayed(&series, history).iter().map(|day| day.day.to_string()).collect::<Vec<_>>();
+        assert_eq!(judged(8), ["2026-11-10", "2026-11-11"]);
+        assert_eq!(judged(0).len(), 10);
+        assert_eq!(choose(&series, 8).history_days, 8);
+    }
+
+    #[test]
+    fn a_series_shorter_than_the_history_is_judged_from_its_middle_on() {
+        let series = hourly(&[10; 24 * 10]);
+        assert_eq!((choose(&series, 28).history_days, replayed(&series, 28).len()), (5, 5));
+    }
+
+    #[test]
+    fn a_day_with_a_missing_row_is_not_judged_and_is_no_yesterday() {
+        let mut series = hourly(&[10; 24 * 4]);
+        series.rows.remove(24 * 2 + 5);
+        let days = replayed(&series, 1);
+        assert_eq!(days.iter().map(|day| day.day.to_string()).collect::<Vec<_>>(), ["2026-11-03", "2026-11-05"]);
+        assert_eq!(days[1].yesterday, Some(240));
+    }
+
+    #[test]
+    fn linear_and_predict_linear_are_as_computed_by_hand() {
+        // Yesterday 60 an hour, one a minute; today 120 an hour from midnight on.
+        let series = hourly(&[[60; 24], [120; 24]].concat());
+        let day = replayed(&series, 1).pop().unwrap();
+        let at_six = day.moments.iter().find(|moment| moment.cutoff == Some(2)).unwrap();
+        assert_eq!((at_six.elapsed, at_six.left, at_six.used), (360, 1_080, 720));
+        assert_eq!(at_six.linear.after(1_080.0), 2_880.0);
+        // The last four hours are on one line: two a minute.
+        let line = at_six.predict_linear.unwrap();
+        assert!((line.a_minute - 2.0).abs() < 1e-9 && (line.now - 720.0).abs() < 1e-6, "{line:?}");
+        // Half of the two hours' window before 02:00 is yesterday's: the pace is between the two.
+        let at_two = day.moments[1].predict_linear.unwrap();
+        assert!((1.0..2.0).contains(&at_two.a_minute) && (200.0..240.0).contains(&at_two.now), "{at_two:?}");
+    }
+
+    #[test]
+    fn the_minute_of_the_crossing_is_the_first_with_more_than_the_limit() {
+        let series = hourly(&[60; 24]);
+        let day = series.days().next().unwrap();
+        assert_eq!((crossed(&day, 59), crossed(&day, 60), crossed(&day, 1_440)), (Some(59), Some(60), None));
+    }
+
+    #[test]
+    fn cut_off_hours_are_the_wall_clocks_on_days_of_23_and_25_hours() {
+        let zone = Tz::Europe__Berlin;
+        let elapsed = |day: &str| {
+            let day: Day = day.parse().unwrap();
+            let span = day.span(zone);
+            let rows = (span.start.0..span.end.0).step_by(60).map(|minute| (Minute(minute), 1)).collect();
+            let series = Series { zone, rows, ..hourly(&[]) };
+            let instants = instants(&series.day(day), zone);
+            instants
+                .into_iter()
+                .filter_map(|(elapsed, cutoff)| cutoff.map(|at| (CUTOFF_HOURS[at], elapsed / 60)))
+                .collect::<Vec<_>>()
+        };
+        let spring = [(4, 3), (6, 5), (9, 8), (12, 11), (15, 14), (18, 17), (21, 20)];
+        assert_eq!(elapsed("2026-03-29"), spring, "02:00 does not exist");
+        let autumn = [(2, 2), (4, 5), (6, 7), (9, 10), (12, 13), (15, 16), (18, 19), (21, 22)];
+        assert_eq!(elapsed("2026-10-25"), autumn);
+    }
+
+    /// What is known and forecast on this day after so many hours.
+    fn at(series: &Series, day: Day, hours: u32) -> Moment {
+        let mut before = Before::default();
+        for past in series.days().take_while(|past| past.day < day) {
+            before.turn_to(past.day, 28);
+            before.add(past, series.zone);
+        }
+        before.turn_to(day, 28);
+        let day = series.day(day);
+        let mut so_far = SoFar::default();
+        so_far.go_on(&day, hours * 60);
+        moment(series.zone, 1_000, &day, &before, &so_far, None)
+    }
+
+    fn any_series() -> impl Strategy<Value = Series> {
+        let zone = prop::sample::select(vec![Tz::UTC, Tz::Europe__Berlin, Tz::America__Los_Angeles]);
+        let row = (0..200_u64, prop::bool::weighted(0.97));
+        (zone, prop::sample::select(vec![15_u32, 30, 60]), 0..60_u32, prop::collection::vec(row, 24 * 4..24 * 12))
+            .prop_map(|(zone, width, days_off, counts)| {
+                // From here on, sixty days hold a change of clocks in both zones.
+                let start = "2026-09-10".parse::<Day>().unwrap().plus(i64::from(days_off)).span(zone).start.0;
+                let all = counts.into_iter().zip(0..);
+                let rows = all
+                    .filter(|((_, is_there), _)| *is_there)
+                    .map(|((count, _), row)| (Minute(start + width * row), count));
+                Series { zone, width, rows: rows.collect(), ..hourly(&[]) }
+            })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_forecast_knows_nothing_of_what_comes_after_it(series in any_series(), pick in 0.0..1.0_f64, hours in 1..23_u32) {
+            let days: Vec<Day> = series.days().map(|day| day.day).collect();
+            let day = days[(pick * days.len() as f64) as usize];
+            let now = day.span(series.zone).start.0 + hours * 60;
+            let known = at(&series, day, hours);
+            let mut cut = series.clone();
+            cut.rows.retain(|(minute, _)| minute.0 < now);
+            prop_assume!(!cut.rows.is_empty());
+            prop_assert_eq!(&known, &at(&cut, day, hours), "cut away");
+            let mut other = series.clone();
+            other.rows.iter_mut().filter(|(minute, _)| minute.0 >= now).for_each(|(_, count)| *count = *count * 7 + 5);
+            prop_assert_eq!(&known, &at(&other, day, hours), "another future");
+        }
+    }
+}

@@ -151,3 +151,31 @@ pub fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let below = values[(values.len() - 1) / 2];
     Some(f64::midpoint(below, above))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_is_the_middle_one_or_the_mean_of_the_two() {
+        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), Some(2.0));
+        assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), Some(2.5));
+        assert_eq!(median(std::iter::empty()), None);
+    }
+
+    #[test]
+    fn without_a_day_every_share_is_undefined() {
+        let score = Score::of(&Evidence::default(), Some(0), Some(1));
+        assert_eq!((score.cutoffs[0].median_ape, score.cutoffs[0].coverage), ([None; 4], None));
+        let alerting = score.rules[0];
+        assert_eq!((alerting.recall, alerting.precision, alerting.false_alarm_days_per_100), (None, None, None));
+    }
+
+    #[test]
+    fn the_middle_of_many_passes_over_those_that_have_no_figure() {
+        let score =
+            |days, limit| Score { limit, ..Score::of(&Evidence { days, ..Evidence::default() }, Some(7), None) };
+        let middle = Score::middle(&[score(1, Some(10.0)), score(5, None), score(9, Some(30.0))]);
+        assert_eq!((middle.days, middle.limit, middle.history_days), (Some(5.0), Some(20.0), Some(7.0)));
+    }
+}

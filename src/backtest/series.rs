@@ -186,3 +186,82 @@ impl DayOf {
         usize::try_from(local.rem_euclid(24 * 60) / i64::from(BIN_MINUTES)).unwrap_or(0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BERLIN: Tz = Tz::Europe__Berlin;
+
+    /// A row of 7 units every quarter of an hour of these days, but for the rows of these numbers.
+    fn quarters(from: &str, to: &str, left_out: &[usize]) -> Series {
+        let [from, to] = [from, to].map(|day| day.parse::<Day>().unwrap().span(BERLIN));
+        let all = (from.start.0..to.end.0).step_by(15).enumerate();
+        let rows =
+            all.filter(|(number, _)| !left_out.contains(number)).map(|(_, minute)| (Minute(minute), 7)).collect();
+        Series {
+            name: "a".to_owned(),
+            zone: BERLIN,
+            limit: Limit::Percentile(85),
+            rows,
+            width: 15,
+            unsaid: Unsaid::Unknown,
+            doubtful: BTreeSet::new(),
+            end: Day(chrono::NaiveDate::MAX),
+        }
+    }
+
+    #[test]
+    fn a_row_is_spread_over_its_minutes_in_whole_units() {
+        let day = quarters("2026-11-22", "2026-11-22", &[]).days().next().unwrap();
+        assert_eq!(day.units[..15], [0, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1]);
+        assert_eq!((day.total(), day.is_known()), (96 * 7, true));
+    }
+
+    #[test]
+    fn days_of_23_and_25_hours_are_whole() {
+        let totals = |day| quarters(day, day, &[]).days().map(|day| (day.total(), day.is_known())).collect::<Vec<_>>();
+        assert_eq!(totals("2026-03-29"), [(92 * 7, true)]);
+        assert_eq!(totals("2026-10-25"), [(100 * 7, true)]);
+    }
+
+    #[test]
+    fn a_missing_row_is_a_hole_of_the_wall_clock() {
+        // The 20th quarter after midnight of the day that springs forward begins at 06:00.
+        let day = quarters("2026-03-29", "2026-03-29", &[20]).days().next().unwrap();
+        let past = day.as_past(BERLIN).unwrap();
+        assert_eq!((day.is_known(), past.holes), (false, Holes::NONE.with(24)));
+        assert_eq!((past.bins[23], past.bins[24], past.bins[25]), (7, 0, 7));
+    }
+
+    #[test]
+    fn a_day_without_rows_is_no_day_unless_silence_means_nothing_was_asked() {
+        let middle: Vec<usize> = (96..192).collect();
+        let series = quarters("2026-11-20", "2026-11-22", &middle);
+        assert_eq!(series.days().map(|day| day.day.to_string()).collect::<Vec<_>>(), ["2026-11-20", "2026-11-22"]);
+        let ledger = Series { unsaid: Unsaid::Nothing, ..series };
+        let told: Vec<_> = ledger.days().map(|day| (day.total(), day.is_known())).collect();
+        assert_eq!(
+            told,
+            [(96 * 7, false), (0, true), (96 * 7, true)],
+            "of the first day, nobody knows when counting began"
+        );
+    }
+
+    #[test]
+    fn days_that_are_not_over_and_days_in_doubt_are_not_known() {
+        let mut series = quarters("2026-11-20", "2026-11-22", &[]);
+        series.end = "2026-11-22".parse().unwrap();
+        series.doubtful.insert("2026-11-21".parse().unwrap());
+        let known: Vec<_> = series.days().map(|day| day.is_known()).collect();
+        assert_eq!(known, [true, false]);
+        assert_eq!(series.days().nth(1).unwrap().as_past(BERLIN).unwrap().holes, Holes::ALL);
+    }
+
+    #[test]
+    fn a_percentile_lies_between_the_days_around_it() {
+        assert_eq!(percentile(&mut [40, 10, 20, 30], 50), 25);
+        assert_eq!(percentile(&mut [40, 10, 20, 30], 85), 35);
+        assert_eq!((percentile(&mut [5, 9], 0), percentile(&mut [5, 9], 100), percentile(&mut [], 85)), (5, 9, 0));
+    }
+}

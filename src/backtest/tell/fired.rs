@@ -65,7 +65,7 @@ pub fn fired_table(all: &[Alerts]) -> String {
     if rows.is_empty() {
         return rest;
     }
-    grid(&["series", "day", "used", "limit", "passed at", "what would have been said"], rows, 2) + &rest
+    grid(&["series", "day", "used", "limit", "passed at", "what would have been said"], rows, 2..5) + &rest
 }
 
 /// The days on which something was said, or should have been.

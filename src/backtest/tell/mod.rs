@@ -11,10 +11,12 @@ pub use fired::{fired_csv, fired_json, fired_table};
 pub use json::json;
 pub use table::table;
 
+use std::ops::Range;
+
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
-/// Rows below a header, columns right but for the first `text_columns`.
-fn grid(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>, text_columns: usize) -> String {
+/// Rows below a header; the columns of numbers are right.
+fn grid(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>, numbers: Range<usize>) -> String {
     let mut table = Table::new();
     table.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')));
     table.set_header(header);
@@ -24,7 +26,7 @@ fn grid(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>, text_colum
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    for column in table.column_iter_mut().skip(text_columns) {
+    for column in table.column_iter_mut().take(numbers.end).skip(numbers.start) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()

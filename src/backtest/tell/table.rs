@@ -62,7 +62,7 @@ fn errors(what: &str, score: &Score) -> String {
         let errors = errors.map(|(median, mean)| format!("{} ({})", percent(*median), percent(*mean)));
         [format!("{hour:02}:00")].into_iter().chain(errors).chain([percent(at.coverage)]).collect()
     });
-    format!("Error of the day's total in %, {what}\n{}", grid(&header, rows, 1))
+    format!("Error of the day's total in %, {what}\n{}", grid(&header, rows, 1..header.len()))
 }
 
 fn alerts(backtest: &Backtest) -> String {
@@ -83,7 +83,7 @@ fn alerts(backtest: &Backtest) -> String {
             ]
         })
     });
-    format!("Alerts before the limit was passed, looked at each hour\n{}", grid(&header, rows, 2))
+    format!("Alerts before the limit was passed, looked at each hour\n{}", grid(&header, rows, 2..header.len()))
 }
 
 fn reliability(score: &Score) -> String {
@@ -92,7 +92,10 @@ fn reliability(score: &Score) -> String {
         let bounds = format!("{:.0} to {:.0}", edges[0] * 100.0, edges[1] * 100.0);
         vec![bounds, percent(bin.predicted), percent(bin.observed), whole(bin.forecasts)]
     });
-    format!("Probability to pass the limit, said each hour before it was passed\n{}", grid(&header, rows, 1))
+    format!(
+        "Probability to pass the limit, said each hour before it was passed\n{}",
+        grid(&header, rows, 1..header.len())
+    )
 }
 
 fn exhaustion(score: &Score) -> String {
@@ -104,7 +107,7 @@ fn exhaustion(score: &Score) -> String {
     });
     format!(
         "Median error in hours of when the limit is reached, where daycap forecast that it is and it was\n{}",
-        grid(&header, rows, 1)
+        grid(&header, rows, 1..header.len())
     )
 }
 
@@ -146,5 +149,8 @@ fn series(backtest: &Backtest) -> String {
             tenths(daycap.lead_hours_median),
         ]
     });
-    format!("Each series: daycap's median error in % at three hours, and its alerts\n{}", grid(&header, rows, 1))
+    format!(
+        "Each series: daycap's median error in % at three hours, and its alerts\n{}",
+        grid(&header, rows, 1..header.len())
+    )
 }
