@@ -10,8 +10,11 @@ const LOSS_MAX: f64 = 1.5;
 const HALF_LIFE_DAYS: f64 = 10.0;
 /// How many days the prior loss weighs.
 const PRIOR_DAYS: f64 = 1.5;
-/// Added to every loss: among experts that all miss by less, none is preferred by much.
-const LOSS_FLOOR: f64 = 0.004;
+/// Added to every loss: of experts that all miss by less, none is preferred by much. A client that runs by the clock
+/// would have "as yesterday" believed for its perfect past, even on the day on which it runs wild.
+const LOSS_FLOOR: f64 = 0.02;
+/// How many past days the running day's last hours weigh.
+const TODAY_DAYS: f64 = 3.0;
 
 /// How far an expert was off, as a logarithm of what a window ended with.
 pub fn loss(counted: f64, remaining: f64, came: f64, level: f64) -> f64 {
@@ -41,6 +44,17 @@ impl Record {
             *sum += loss;
         }
         self.weights += 1.0;
+    }
+
+    /// As if the experts had fared so on some more days.
+    pub fn with(mut self, today: Option<Each>) -> Record {
+        if let Some(losses) = today {
+            for (sum, loss) in self.losses.iter_mut().zip(losses) {
+                *sum += TODAY_DAYS * loss;
+            }
+            self.weights += TODAY_DAYS;
+        }
+        self
     }
 
     /// What each expert's word weighs at this position of a day.

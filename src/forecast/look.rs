@@ -10,7 +10,7 @@ use super::experts::{Expectation, Moment, ask, posterior};
 use super::horizon::Horizon;
 use super::morning::Morning;
 use super::path::{Outlook, Path};
-use super::replay::Replay;
+use super::replay::{Replay, losses_today};
 use super::spread::Spread;
 use super::window::Window;
 use super::{BIN_MINUTES, Experience, Forecast, Running, Today, real};
@@ -67,7 +67,8 @@ impl Experience {
         let (horizon, stretch) = self.horizon(morning, left_minutes, running);
         let replay = Replay::of(self, morning.position, horizon, &morning.counted, stretch);
         let answers = ask(expected, &yesterday.counted, &now, until);
-        (weighted_median(&answers, &replay.weights), replay.spread)
+        let today = losses_today(expected, &yesterday.counted, &morning.counted, morning.position);
+        (weighted_median(&answers, &replay.record.with(today).weights(morning.position)), replay.spread)
     }
 
     /// How far the same question is asked on past days, and by how much today's error is greater.

@@ -5,7 +5,7 @@ use super::ahead::Ahead;
 use super::blend::{Record, loss, weighted_median};
 use super::curve::{Curve, HOUR, MIDNIGHT};
 use super::experience::Experience;
-use super::experts::{EXPERTS, Each, Moment, ask};
+use super::experts::{EXPERTS, Each, Expectation, Moment, ask};
 use super::horizon::Horizon;
 use super::spread::{Spread, offset};
 
@@ -14,12 +14,14 @@ const JUDGED_HOURS: usize = 2;
 /// The blend is, by this many; each of its losses needs all of the experts'.
 const REPLAYED_HOURS: usize = 1;
 const REPLAYED: usize = 2 * REPLAYED_HOURS + 1;
+/// The experts are judged by this many of the day's last hours, too.
+const TODAY_HOURS: f64 = 4.0;
 /// Hours in all, the time of day in the middle.
 const HOURS: usize = 2 * (JUDGED_HOURS + REPLAYED_HOURS) + 1;
 
 /// What a replay brings: the experts' weights now, and the blend's errors.
 pub struct Replay {
-    pub weights: Each,
+    pub record: Record,
     pub spread: Spread,
 }
 
@@ -29,6 +31,7 @@ struct Look {
     now: Moment,
     answers: Each,
     losses: Each,
+    today: Option<Each>,
 }
 
 impl Replay {
@@ -54,7 +57,7 @@ impl Replay {
             age_before = Some(age);
         }
         records[REPLAYED_HOURS].pass(age_before.unwrap_or(0.0) - 1.0);
-        Replay { weights: records[REPLAYED_HOURS].weights(position), spread }
+        Replay { record: records[REPLAYED_HOURS], spread }
     }
 }
 
@@ -71,7 +74,20 @@ fn look(experience: &Experience, at: usize, position: f64, horizon: Horizon) -> 
     // An expert for an hour is judged by an hour: what was counted is held against it in the same measure.
     let counted = now.counted * (until - position) / (MIDNIGHT - position);
     let losses = answers.map(|answer| loss(counted, answer, came, expected.levels.middle()));
-    Some(Look { now, answers, losses })
+    let today = losses_today(expected, &experience.days[at + 1].counted, &day.counted, position);
+    Some(Look { now, answers, losses, today })
+}
+
+/// How the experts fared over the last hours of the same day, as a share of a whole day; `None` too early to tell.
+/// It is what tells a day unlike all past ones before it is over.
+pub fn losses_today(expected: &Expectation, yesterday: &Curve, counted: &Curve, position: f64) -> Option<Each> {
+    let from = position - TODAY_HOURS * HOUR;
+    if from < 0.0 {
+        return None;
+    }
+    let answers = ask(expected, yesterday, &Moment::of(counted, from), position);
+    let (came, level) = (counted.between(from, position), expected.levels.middle());
+    Some(answers.map(|answer| loss(level, answer, came, level)))
 }
 
 fn mean_losses(looks: &[Option<Look>]) -> Each {
@@ -99,7 +115,7 @@ fn error(
     let position = look.now.position;
     let reach = horizon.from(position);
     let mut came = day.counted.between(position, reach.until);
-    let mut answer = weighted_median(&look.answers, &record.weights(position));
+    let mut answer = weighted_median(&look.answers, &record.with(look.today).weights(position));
     if reach.beyond > 0.0 {
         came += came_after(experience, at, reach.beyond, today, position_now)?;
         let ahead = Ahead::of(&experience.days[at + 1..], day.weekday, day.age);
