@@ -57,7 +57,7 @@ impl Replay {
             age_before = Some(age);
         }
         records[REPLAYED_HOURS].pass(age_before.unwrap_or(0.0) - 1.0);
-        Replay { record: records[REPLAYED_HOURS], spread }
+        Replay { record: records[REPLAYED_HOURS], spread: spread.settled() }
     }
 }
 

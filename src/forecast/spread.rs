@@ -7,6 +7,11 @@ const ERROR_MAX: f64 = 2.0;
 /// After this many days an error counts half.
 const ERROR_HALF_LIFE: f64 = 30.0;
 
+/// How many days the usual client's wildness weighs against this one's.
+const SCALE_DAYS: f64 = 2.0;
+/// No client is taken for steadier or wilder than the usual one by more than this.
+const SCALE_MAX: f64 = 2.0;
+
 /// The distribution of `ln(what came / what was forecast)`: what was seen, and what is assumed until enough
 /// has been seen.
 pub struct Spread {
@@ -37,10 +42,15 @@ impl Assumed {
         let (days, low, high) = match history_days {
             0 => (4.0, 1.2, 1.2),
             1..=2 => (4.0, 1.0, 0.8),
-            3..14 => (4.0, 0.9, 0.65),
+            3..14 => (6.0, 0.9, 0.65),
             14.. => (3.0, 0.6, 0.6),
         };
         Assumed { days, low, high }
+    }
+
+    /// How far errors are from 0 in the mean: a piece's scale is its percentile over ln 5, as below.
+    fn mean_size(&self) -> f64 {
+        f64::midpoint(self.low, self.high) / 5_f64.ln()
     }
 
     /// The probability of an error of at most `value`.
@@ -60,6 +70,21 @@ impl Spread {
     pub fn add(&mut self, error: f64, age: f64, share: f64) {
         let value = (self.stretch * error).clamp(-ERROR_MAX, ERROR_MAX);
         self.seen.push(Error { value, weight: share * (-age / ERROR_HALF_LIFE).exp2() });
+    }
+
+    /// When all errors are in: what is assumed narrows for a client that is steadier than most, and widens for a
+    /// wilder one, as far as the errors seen can tell.
+    pub fn settled(mut self) -> Spread {
+        let usual = self.assumed.mean_size();
+        let (mut sizes, mut weights) = (SCALE_DAYS * usual, SCALE_DAYS);
+        for error in &self.seen {
+            sizes += error.weight * error.value.abs();
+            weights += error.weight;
+        }
+        let scale = (sizes / weights / usual).clamp(SCALE_MAX.recip(), SCALE_MAX);
+        self.assumed.low *= scale;
+        self.assumed.high *= scale;
+        self
     }
 
     /// The probability of an error of at most `value`.
