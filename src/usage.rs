@@ -12,13 +12,11 @@ use crate::count::ledger::Completeness;
 use crate::count::query::Incomplete;
 use crate::count::tally::Minutes;
 use crate::day::{DAY_MINUTES, Day, Minute};
-use crate::forecast::{self, PastDay, Running, bins};
+use crate::forecast::{self, HISTORY_DAYS, PastDay, Running, bins};
 use crate::publish::alert::{self, Level};
 use crate::publish::snapshot::{Contributor, Pace, QuotaStatus};
 use crate::quota::{Column, Quota};
 
-/// Days of history a forecast rests on: four weeks.
-pub const HISTORY_DAYS: u32 = 28;
 /// Minutes held a quota: the history, the window, and some that logs stamped ahead. Which are the oldest is told by
 /// their number and not by the clock, so that one which runs ahead for a while makes nothing forgotten.
 const MINUTES_MAX: usize = (HISTORY_DAYS as usize + 3) * DAY_MINUTES as usize;

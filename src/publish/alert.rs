@@ -279,6 +279,8 @@ mod tests {
                 p90: 51_003,
                 exceed_probability,
                 exhaustion_minutes: Some(1_180.0),
+                exhaustion_earliest_minutes: None,
+                exhaustion_latest_minutes: None,
                 sustainable_per_minute: 27.56,
                 history_days: 21,
                 confidence: Confidence::Normal,
