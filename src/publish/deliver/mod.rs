@@ -5,6 +5,8 @@ pub mod exec;
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::message::Message;
 
 /// One `[[notify]]`.
@@ -19,6 +21,33 @@ pub struct Notifier {
 pub enum Kind {
     /// Program and arguments; the message as JSON on stdin, no shell.
     Exec(Vec<String>),
+}
+
+impl Kind {
+    /// Whether the receiver forgets what it is not told again, so that all that stands goes to it each minute.
+    pub fn stands(&self) -> bool {
+        match self {
+            Kind::Exec(_) => false,
+        }
+    }
+}
+
+/// What one attempt carries.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Parcel {
+    /// One message, to a receiver that remembers.
+    News(Message),
+    /// All that stands, to one of a kind that [`Kind::stands`].
+    Standing(Vec<Standing>),
+}
+
+/// What is the matter until somebody says it again, or is over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    pub message: Message,
+    /// Of what is firing: when the receiver is to take it for over, should nothing be heard of it any more. Of what is
+    /// resolved: when it ended.
+    pub ends_at: DateTime<Utc>,
 }
 
 /// Why a message did not go out, as a sentence.
@@ -66,9 +95,16 @@ fn quoted(stderr: &str) -> String {
     }
 }
 
-/// Send one message through one notifier, within its time.
-pub async fn deliver(notifier: &Notifier, message: &Message) -> Result<(), DeliveryError> {
-    match &notifier.kind {
-        Kind::Exec(command) => exec::deliver(message, command, notifier.timeout).await,
+/// Try once to bring a parcel through a notifier, within its time. `now` is what a signature says of its time.
+pub async fn deliver(notifier: &Notifier, parcel: &Parcel, _now: DateTime<Utc>) -> Result<(), DeliveryError> {
+    match (&notifier.kind, parcel) {
+        (Kind::Exec(command), Parcel::News(message)) => exec::deliver(message, command, notifier.timeout).await,
+        // A program that is told of each of them has been told.
+        (Kind::Exec(command), Parcel::Standing(standing)) => {
+            for Standing { message, .. } in standing {
+                exec::deliver(message, command, notifier.timeout).await?;
+            }
+            Ok(())
+        }
     }
 }
