@@ -451,7 +451,7 @@ mod tests {
             daycap.toml: source "a": pattern is "(?<url>.*)"; it needs format = "regex" beside it
             daycap.toml: source "a": format is "regex"; it needs a pattern = '…' with named groups, as (?<method>[A-Z]+)
             daycap.toml: source "a": pattern is "(?<url>"; unclosed group; write a regular expression in '…', with groups as (?<method>[A-Z]+)
-            daycap.toml: source "a": pattern is "(?<methd>[A-Z]+) (?<url>.*)"; unknown group "methd"; did you mean "method"? The groups are time, method, url, path, api, status, duration, bytes, operation, document, service, key, units
+            daycap.toml: source "a": pattern is "(?<methd>[A-Z]+) (?<url>.*)"; unknown group "methd"; did you mean "method"? The groups are time, method, url, path, api, status, duration, bytes, operation, document, service, key, units, quota_used, quota_remaining, quota_limit, quota_reset
             daycap.toml: source "a": pattern is "(?<url>.*)"; no line it matches could be a request; name two groups of method, url or path, status, operation
             daycap.toml: source "a": only_if: the pattern has no group "level"; name one (?<level>…)
             daycap.toml: source "a": fields: "time" has no use with format = "regex": name a group "time"

@@ -127,10 +127,11 @@ impl Engine {
         config: Arc<Config>,
         version: &'static str,
         state: State,
-        usages: Vec<Usage>,
+        mut usages: Vec<Usage>,
         doubts: Doubts,
         counted_days: BTreeSet<Day>,
     ) -> Engine {
+        usages.iter_mut().for_each(|usage| usage.resume_witness(&state.observed));
         Engine {
             sources: Sources::new(config.clone(), state.habits, state.last_request),
             version,
@@ -187,6 +188,8 @@ impl Engine {
         let minute = Minute::at(now.wall);
         for usage in &mut self.usages {
             usage.add(&rows, &self.config.host, minute);
+            let odd = usage.hear(&harvest.observed, &self.config.host, minute);
+            effects.extend(odd.map(|text| Effect::Say(Severity::Warn, text)));
         }
         self.count_requests(&rows);
         self.unsummarised.extend(days_told(&rows, &self.config));
@@ -418,6 +421,7 @@ impl Engine {
                 habits: habits.clone(),
                 troubles: self.troubles.clone(),
                 held: self.held.clone(),
+                observed: self.usages.iter().filter_map(Usage::observed).collect(),
                 saved: Some(now),
             },
         }

@@ -22,6 +22,7 @@ pub mod doubt;
 pub mod keep;
 pub mod harvest;
 pub mod raw;
+pub mod observed;
 pub mod usage;
 pub mod state;
 pub mod sources;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::collect::log::LogMark;
+use crate::collect::observed::Observation;
 use crate::day::{Day, Minute};
 use crate::publish::{alert, trouble};
 use crate::silence::Habit;
@@ -40,6 +41,9 @@ pub struct State {
     /// gone, or was replaced by an older one, must not look like a day without requests.
     #[serde(default)]
     pub held: Held,
+    /// By quota name: the last that servers said of it. Unlike counts, no ledger has it.
+    #[serde(default)]
+    pub observed: BTreeMap<String, Observation>,
 }
 
 /// By day and host: how many requests a file held when it was last written.

@@ -7,12 +7,14 @@ use std::ops::Range;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::collect::Source;
+use crate::collect::observed::{Observation, Observed};
 use crate::collect::request::Series;
 use crate::count::ledger::Completeness;
 use crate::count::query::Incomplete;
 use crate::count::tally::Minutes;
 use crate::day::{DAY_MINUTES, Day, Minute};
 use crate::forecast::{self, HISTORY_DAYS, PastDay, Running, bins};
+use crate::observed::Witness;
 use crate::publish::alert::{self, Level};
 use crate::publish::snapshot::{Contributor, Pace, QuotaStatus};
 use crate::quota::{Column, Quota};
@@ -37,6 +39,7 @@ pub struct Usage {
     /// Past days as the forecast wants them, for the day they were made.
     past: Option<(Day, Vec<PastDay>)>,
     levels: Vec<Level>,
+    witness: Witness,
 }
 
 /// The minutes that forecasts of `now`'s window look at, the running window included.
@@ -50,7 +53,7 @@ impl Usage {
     /// `minutes` covers [`history_span`], `top` the running window.
     pub fn new(quota: Quota, minutes: Minutes, top: Top, now: Minute) -> Usage {
         let window = quota.window.span_at(now);
-        Usage { quota, minutes, top, window, before: None, past: None, levels: Vec::new() }
+        Usage { quota, minutes, top, window, before: None, past: None, levels: Vec::new(), witness: Witness::default() }
     }
 
     /// Add what was counted just now. Rows of other quotas' requests are passed over.
@@ -71,6 +74,24 @@ impl Usage {
         while self.minutes.len() > MINUTES_MAX {
             self.minutes.pop_first();
         }
+    }
+
+    /// Hear what servers said of this quota; the sentence for people where their limit is another.
+    pub fn hear(&mut self, observed: &Observed, host: &str, now: Minute) -> Option<String> {
+        let matching = &self.quota.matching;
+        let own = observed.iter().filter(|(series, _)| matching.accepts(|column| label(series, host, column)));
+        self.witness.hear(own.map(|(_, observation)| observation), now);
+        self.witness.odd_limit(&self.quota.name, self.quota.limit.get(), &self.window)
+    }
+
+    /// The last that was said in the run before, by quota.
+    pub fn resume_witness(&mut self, known: &BTreeMap<String, Observation>) {
+        self.witness.resume(known.get(&self.quota.name));
+    }
+
+    /// The last that servers said, with the quota's name: for the next run.
+    pub fn observed(&self) -> Option<(String, Observation)> {
+        Some((self.quota.name.clone(), self.witness.newest()?))
     }
 
     /// A past day is not what it was thought to be.
@@ -113,6 +134,7 @@ impl Usage {
             stale_sources: Vec::new(),
             top: self.busiest(),
             pace: Pace::default(),
+            server: self.witness.compared(&self.minutes, &self.window, limit),
         };
         status.alerts = alert::levels(&status, &self.levels, now);
         self.levels.clone_from(&status.alerts);

@@ -119,6 +119,7 @@ fn status(series: &Series, limit: u64, day: &DayOf, used: u64, forecast: Forecas
         completeness: Completeness::Exact,
         stale_sources: Vec::new(),
         top: Vec::new(),
+        server: None,
         pace: Pace::default(),
     }
 }

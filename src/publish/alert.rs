@@ -291,6 +291,7 @@ mod tests {
             stale_sources: Vec::new(),
             top: Vec::new(),
             pace: Pace::default(),
+            server: None,
         }
     }
 

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 
 use super::alert::Level;
 use super::message::{Figures, Message, Severity, Status, Topic};
+use super::server::ServerTruth;
 use super::snapshot::{CommitStatus, Contributor, Pace, QuotaStatus, RequestLabels, Snapshot, SourceStatus};
 use super::trouble::Concern;
 use crate::collect::request::Lines;
@@ -61,6 +62,16 @@ pub fn calm_quota() -> QuotaStatus {
         stale_sources: vec![],
         top: vec![contributor("sync", "jobSearch", 8_123, None), contributor("crm", "contact", 4_222, Some(4_000))],
         pace: Pace { per_minute: 21.0, usual_max: Some(180) },
+        server: Some(ServerTruth {
+            at: now() - TimeDelta::minutes(2),
+            used: Some(12_340),
+            remaining: Some(27_660),
+            limit: Some(40_000),
+            resets_at: Some(midnight(23, 0)),
+            counted: 12_328,
+            drift: Some(12),
+            uncertainty: 20,
+        }),
     }
 }
 
@@ -98,6 +109,7 @@ pub fn projected_quota() -> QuotaStatus {
         stale_sources: vec!["/srv/crm/api.log".into()],
         top: vec![contributor("geo", "/v1/geocode", 7_900, Some(4_100))],
         pace: Pace { per_minute: 12.0, usual_max: Some(60) },
+        server: None,
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use prometheus::{GaugeVec, IntCounterVec, Opts, Registry, TextEncoder};
 
+use super::server::ServerTruth;
 use super::snapshot::{QuotaStatus, RequestCounts, RequestLabels, Snapshot, SourceStatus};
 use crate::collect::request::{NONE, OTHER};
 use crate::count::ledger::Completeness;
@@ -26,6 +27,7 @@ fn gather(snapshot: &Snapshot) -> prometheus::Result<String> {
     let scrape = Scrape { registry: Registry::new() };
     quotas(&scrape, &snapshot.quotas)?;
     forecasts(&scrape, &snapshot.quotas)?;
+    servers(&scrape, &snapshot.quotas)?;
     sources(&scrape, &snapshot.sources)?;
     activity(&scrape, snapshot)?;
     TextEncoder::new().encode_to_string(&scrape.registry.gather())
@@ -102,6 +104,38 @@ fn forecasts(scrape: &Scrape, quotas: &[QuotaStatus]) -> prometheus::Result<()> 
         "When the median forecast reaches the limit, in seconds since 1970; absent when it does not.",
         ["quota"],
         ends,
+    )
+}
+
+/// What servers said of the current windows; absent where none did.
+fn servers(scrape: &Scrape, quotas: &[QuotaStatus]) -> prometheus::Result<()> {
+    let each = |value: fn(&ServerTruth) -> Option<f64>| {
+        quotas.iter().filter_map(move |quota| Some(([quota.name.as_str()], value(quota.server.as_ref()?)?)))
+    };
+    scrape.gauge(
+        "daycap_quota_server_used",
+        "Units used in the current window by the server's last word in a logged response; never adopted.",
+        ["quota"],
+        each(|truth| truth.used.map(float)),
+    )?;
+    scrape.gauge(
+        "daycap_quota_server_limit",
+        "Units that the quota allows by the server's last word in a logged response; never adopted.",
+        ["quota"],
+        each(|truth| truth.limit.map(float)),
+    )?;
+    scrape.gauge(
+        "daycap_quota_server_observed_timestamp_seconds",
+        "The minute of the server's last word on the current window, in seconds since 1970.",
+        ["quota"],
+        each(|truth| Some(seconds(truth.at))),
+    )?;
+    scrape.gauge(
+        "daycap_quota_drift_requests",
+        "Units that the server counted more than daycap up to its last word; below zero, fewer.",
+        ["quota"],
+        // Exact up to 2^53.
+        each(|truth| truth.drift.map(|drift| drift as f64)),
     )
 }
 

@@ -1,6 +1,7 @@
 //! Forecasts and counts become what people and machines read.
 
 pub mod snapshot;
+pub mod server;
 #[doc(hidden)]
 pub mod example;
 pub mod message;

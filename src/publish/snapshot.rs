@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::alert::Level;
+use super::server::ServerTruth;
 use crate::collect::request::{Lines, OTHER};
 use crate::count::ledger::Completeness;
 use crate::forecast::Forecast;
@@ -127,6 +128,8 @@ pub struct QuotaStatus {
     /// Busiest operations of the window, at most 10.
     pub top: Vec<Contributor>,
     pub pace: Pace,
+    /// What a server said in this window, where a source maps it. Nothing above is changed by it.
+    pub server: Option<ServerTruth>,
 }
 
 /// How fast units are being used right now.

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::alert::Level;
+use super::server;
 use super::snapshot::{Contributor, QuotaStatus, Snapshot, SourceStatus};
 use super::text::{bar, clock, compact, compact_band, duration, instant, likelihood, percent, printable, thousands};
 use crate::collect::request::Lines;
@@ -82,6 +83,9 @@ fn block(quota: &QuotaStatus, now: DateTime<Utc>) -> String {
     for (name, value) in rows {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {name:<11} {value}");
+    }
+    if let Some(truth) = &quota.server {
+        let _ = writeln!(text, "  {:<11} {}", "server says", server::told(truth, quota));
     }
     if !quota.stale_sources.is_empty() {
         let names = printable(&quota.stale_sources.join(", "));
@@ -194,6 +198,7 @@ mod tests {
               may spend   48.5 a minute until then
               busiest     sync jobSearch 8,123, crm contact 4,222
               count       exact
+              server says 12,340 of 40,000 used at 14:28 UTC: 12 more than counted here, give or take 20
 
             maps: 7,900 of 10,000 used [##################......] 79 %
               forecast    12,400, 8 times in 10 between 10,900 and 14,100 (rough: 3 days of history)
