@@ -3,6 +3,7 @@
 
 mod ingest;
 mod explain;
+mod notify;
 mod report;
 mod run;
 mod status;
@@ -69,6 +70,7 @@ pub fn perform(cli: Cli, terms: &Terms, out: &mut dyn Write) -> Done {
         Command::Status(asked) => status::status(&asked, terms, out),
         Command::Explain(asked) => explain::explain(&asked, terms, out),
         Command::Ingest(asked) => ingest::ingest(asked, terms),
+        Command::Notify(asked) => notify::notify(&asked.action, terms, out),
         Command::Verify(asked) => verify::verify(asked, terms, out),
         Command::CheckConfig(asked) => check_config(&asked.config, terms, out),
         Command::Completions(asked) => completions(&asked, out),

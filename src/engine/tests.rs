@@ -120,7 +120,7 @@ fn alerts_in(effects: &[Effect]) -> Vec<alert::Level> {
     effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::Deliver(Message { level: Topic::Quota(level), .. }) => Some(*level),
+            Effect::Tell(Message { level: Topic::Quota(level), .. }) => Some(*level),
             _ => None,
         })
         .collect()
@@ -244,7 +244,7 @@ fn troubles_in(effects: &[Effect]) -> Vec<Concern> {
     effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::Deliver(Message { level: Topic::Counting(concern), .. }) => Some(*concern),
+            Effect::Tell(Message { level: Topic::Counting(concern), .. }) => Some(*concern),
             _ => None,
         })
         .collect()

@@ -8,7 +8,9 @@ use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 
 use super::alert::Level;
 use super::message::{Figures, Message, Severity, Status, Topic};
-use super::snapshot::{CommitStatus, Contributor, Pace, QuotaStatus, RequestLabels, Snapshot, SourceStatus};
+use super::snapshot::{
+    CommitStatus, Contributor, Failing, NotifierStatus, Pace, QuotaStatus, RequestLabels, Snapshot, SourceStatus,
+};
 use super::trouble::Concern;
 use crate::collect::request::Lines;
 use crate::count::ledger::{Completeness, Reason};
@@ -29,8 +31,18 @@ pub fn snapshot() -> Snapshot {
         sources: vec![healthy_source(), troubled_source()],
         commit: CommitStatus { last: Some(now() - TimeDelta::seconds(4)), failures: 2, failing: None },
         requests: Arc::new(requests()),
-        notifications: BTreeMap::from([(("ops".into(), "delivered"), 3), (("ops".into(), "failed"), 1)]),
+        notifiers: vec![failing_notifier()],
+        notifications: BTreeMap::from([
+            (("ops".into(), "delivered"), 3),
+            (("ops".into(), "failed"), 5),
+            (("ops".into(), "dropped"), 1),
+        ]),
     }
+}
+
+fn failing_notifier() -> NotifierStatus {
+    let failing = Failing { since: now() - TimeDelta::minutes(27), error: "connection refused".into() };
+    NotifierStatus { name: "ops".into(), pending: 3, failing: Some(failing) }
 }
 
 pub fn calm_quota() -> QuotaStatus {

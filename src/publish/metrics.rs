@@ -150,9 +150,16 @@ fn activity(scrape: &Scrape, snapshot: &Snapshot) -> prometheus::Result<()> {
         snapshot.notifications.iter().map(|((notifier, result), count)| ([notifier.as_str(), *result], *count));
     scrape.counter(
         "daycap_notifications_total",
-        "Notifications sent since daycap started, by what became of them.",
+        "Messages delivered, attempts failed and messages dropped since daycap started, by notifier.",
         ["notifier", "result"],
         notifications,
+    )?;
+    let pending = snapshot.notifiers.iter().map(|notifier| ([notifier.name.as_str()], float(notifier.pending)));
+    scrape.gauge(
+        "daycap_notifications_pending",
+        "Messages that are not delivered yet; they survive a restart.",
+        ["notifier"],
+        pending,
     )?;
     scrape.counter(
         "daycap_commit_failures_total",

@@ -21,10 +21,11 @@ pub struct Snapshot {
     pub quotas: Vec<QuotaStatus>,
     pub sources: Vec<SourceStatus>,
     pub commit: CommitStatus,
+    pub notifiers: Vec<NotifierStatus>,
     /// Requests counted since the daemon started, as [`RequestCounts`] bounds them.
     #[serde(skip)]
     pub requests: Arc<BTreeMap<RequestLabels, u64>>,
-    /// By notifier and result (`delivered`, `failed`).
+    /// By notifier and result (`delivered`, `failed`, `dropped`).
     #[serde(skip)]
     pub notifications: BTreeMap<(String, &'static str), u64>,
 }
@@ -39,6 +40,7 @@ impl Snapshot {
             quotas: Vec::new(),
             sources: Vec::new(),
             commit: CommitStatus::default(),
+            notifiers: Vec::new(),
             requests: Arc::default(),
             notifications: BTreeMap::new(),
         }
@@ -169,6 +171,22 @@ pub struct CommitStatus {
     pub failures: u64,
     /// Why the last commit failed; `None` once one has worked again.
     pub failing: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotifierStatus {
+    pub name: String,
+    /// Messages that it has not brought yet.
+    pub pending: u64,
+    /// What keeps it from bringing them; `None`: nothing does, or nothing was tried yet.
+    pub failing: Option<Failing>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failing {
+    /// The first of the attempts that failed in a row.
+    pub since: DateTime<Utc>,
+    pub error: String,
 }
 
 #[cfg(test)]

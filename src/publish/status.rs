@@ -6,7 +6,7 @@ use std::fmt::Write;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::alert::Level;
-use super::snapshot::{Contributor, QuotaStatus, Snapshot, SourceStatus};
+use super::snapshot::{Contributor, Failing, NotifierStatus, QuotaStatus, Snapshot, SourceStatus};
 use super::text::{bar, clock, compact, compact_band, duration, instant, likelihood, percent, printable, thousands};
 use crate::collect::request::Lines;
 use crate::count::ledger::Completeness;
@@ -24,6 +24,10 @@ pub fn text(snapshot: &Snapshot) -> String {
     }
     if !snapshot.sources.is_empty() {
         blocks.push(snapshot.sources.iter().map(|source| source_lines(source, snapshot.at)).collect());
+    }
+    let failing = snapshot.notifiers.iter().filter_map(notifier_line).collect::<String>();
+    if !failing.is_empty() {
+        blocks.push(failing);
     }
     if let Some(reason) = &snapshot.commit.failing {
         blocks.push(format!("counts are not being saved: {}\n", printable(reason)));
@@ -154,6 +158,17 @@ fn source_lines(source: &SourceStatus, now: DateTime<Utc>) -> String {
     text
 }
 
+/// Of one that fails.
+fn notifier_line(notifier: &NotifierStatus) -> Option<String> {
+    let Failing { since, error } = notifier.failing.as_ref()?;
+    let waiting = match notifier.pending {
+        0 => "nothing waiting, failing".to_owned(),
+        pending => format!("{pending} waiting, failing"),
+    };
+    let since = instant(*since, "UTC");
+    Some(format!("notify {}: {waiting} since {since}: {}\n", printable(&notifier.name), printable(error)))
+}
+
 fn lag(bytes: u64) -> String {
     match bytes {
         0 => "read to the end".into(),
@@ -209,6 +224,8 @@ mod tests {
             source /srv/crm/api.log: 1 log, 1,048,576 bytes behind, last request 9 h 00 min ago, 0 lines counted, 7 unreadable
               stale: silent for longer than the 2 h 00 min that are expected of it
               problem: /srv/crm/api.log: permission denied; let daycap's group read it
+
+            notify ops: 3 waiting, failing since 2026-11-22 14:03 UTC: connection refused
         "#]]
         .assert_eq(&text(&example::snapshot()));
     }
@@ -224,6 +241,7 @@ mod tests {
         let mut snapshot = example::snapshot();
         snapshot.quotas.clear();
         snapshot.sources.clear();
+        snapshot.notifiers.clear();
         assert_eq!(text(&snapshot), "no quota is configured\n");
     }
 

@@ -208,6 +208,15 @@ pub enum Again {
 }
 
 impl DeliveryError {
+    /// What went wrong without what a program said of it, for a status that others may read.
+    pub fn brief(&self) -> String {
+        match self {
+            DeliveryError::Failed { program, status, .. } => format!("{program:?} ended with {status}"),
+            DeliveryError::TimedOut { program, after, .. } => format!("{program:?} took longer than {after:?}"),
+            DeliveryError::NoCommand | DeliveryError::Start { .. } | DeliveryError::Lost { .. } => self.to_string(),
+        }
+    }
+
     pub fn again(&self) -> Again {
         match self {
             DeliveryError::NoCommand => Again::Never,
