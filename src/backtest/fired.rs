@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::replay::{Before, SoFar, crossed, daycap, each_day};
+use super::replay::{Before, Rerun, crossed, each_day};
 use super::series::{DayOf, Series};
 use crate::count::ledger::Completeness;
 use crate::day::{Day, Minute};
@@ -67,14 +67,13 @@ pub fn alerts(series: &Series, history: u32) -> Alerts {
 fn fired(series: &Series, limit: u64, day: &DayOf, before: &Before, said: &mut Said) -> Vec<Fired> {
     let end = day.span.end.0 - day.span.start.0;
     let steps = (1..).map(|step| step * STEP_MINUTES.max(series.width)).take_while(|elapsed| *elapsed < end);
-    let mut so_far = SoFar::default();
+    let mut rerun = Rerun::new(series.zone, limit, day, before);
     // The last look is in the day's last minute: after it, the quota is another window's.
     let looks = steps.chain([end.saturating_sub(1)]);
     looks
         .flat_map(|elapsed| {
-            so_far.go_on(day, elapsed);
-            let forecast = daycap(series.zone, limit, day, before, &so_far);
-            look(status(series, limit, day, so_far.used, forecast), Minute(day.span.start.0 + elapsed).start(), said)
+            rerun.go_on(elapsed);
+            look(status(series, limit, day, rerun.used, rerun.daycap()), rerun.now(), said)
         })
         .collect()
 }
