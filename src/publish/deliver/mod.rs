@@ -208,12 +208,23 @@ pub enum Again {
 }
 
 impl DeliveryError {
-    /// What went wrong without what a program said of it, for a status that others may read.
+    /// What went wrong without what anybody else said of it, for a status that others may read.
     pub fn brief(&self) -> String {
         match self {
             DeliveryError::Failed { program, status, .. } => format!("{program:?} ended with {status}"),
             DeliveryError::TimedOut { program, after, .. } => format!("{program:?} took longer than {after:?}"),
-            DeliveryError::NoCommand | DeliveryError::Start { .. } | DeliveryError::Lost { .. } => self.to_string(),
+            DeliveryError::Answered { host, status, .. } => format!("{host} answered {status}; {}", remedy(*status)),
+            DeliveryError::Mail { host, .. } => format!("{host} did not take the mail"),
+            DeliveryError::Peers { failed, peers, .. } => format!("{failed} of {peers} peers did not take the alerts"),
+            DeliveryError::NoCommand
+            | DeliveryError::Start { .. }
+            | DeliveryError::Lost { .. }
+            | DeliveryError::Secret(_)
+            | DeliveryError::Address(_)
+            | DeliveryError::NoKey
+            | DeliveryError::Trust { .. }
+            | DeliveryError::Unreached { .. }
+            | DeliveryError::Slow { .. } => self.to_string(),
         }
     }
 
@@ -319,7 +330,8 @@ pub async fn deliver(notifier: &Notifier, parcel: &Parcel, now: DateTime<Utc>) -
     let attempt = Attempt { time_max: notifier.timeout, now };
     match (&notifier.kind, parcel) {
         (Kind::Alertmanager(alertmanager), Parcel::Standing(standing)) => {
-            let body = alertmanager::body(alertmanager, notifier, standing);
+            let wanted = standing.iter().filter(|standing| notifier.wants(&standing.message)).cloned();
+            let body = alertmanager::body(alertmanager, notifier, &wanted.collect::<Vec<_>>());
             alertmanager::deliver(alertmanager, &body, attempt).await
         }
         (_, Parcel::News(message)) => tell(notifier, message, attempt).await,
