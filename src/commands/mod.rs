@@ -19,6 +19,7 @@ use crate::cli::{Cli, Command, Completions, Place};
 use crate::collect::{Reading, Source, Start};
 use crate::config::{self, Config, Surroundings};
 use crate::day::Day;
+use crate::publish::deliver::{self, Purpose};
 
 /// Where a configuration is looked for.
 pub const CONFIG_DEFAULT: &str = "/etc/daycap/daycap.toml";
@@ -78,8 +79,16 @@ pub fn perform(cli: Cli, terms: &Terms, out: &mut dyn Write) -> Done {
 
 fn check_config(path: &Path, terms: &Terms, out: &mut dyn Write) -> Done {
     let config = read_config(path, &(terms.surroundings)()).map_err(Failure::Usage)?;
+    check_notifiers(&config, Purpose::Trial)?;
     let (sources, quotas) = (config.sources.len(), config.quotas.len());
     print(out, &format!("{}: good: {}, {}\n", path.display(), several(sources, "source"), several(quotas, "quota")))
+}
+
+/// What notifiers are told elsewhere, such as secrets, has to be there. What is only odd is said.
+fn check_notifiers(config: &Config, purpose: Purpose) -> Result<(), Failure> {
+    let checked = deliver::check(&config.notifiers, purpose);
+    checked.doubts.iter().for_each(|doubt| tell(doubt));
+    if checked.errors.is_empty() { Ok(()) } else { Err(Failure::Usage(checked.errors.join("\n"))) }
 }
 
 fn several(count: usize, noun: &str) -> String {
