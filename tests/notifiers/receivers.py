@@ -30,7 +30,7 @@ class Mails:
             "from": envelope.mail_from,
             "to": envelope.rcpt_tos,
             "letter": envelope.content.decode(),
-            "tls": session.ssl is not None,
+            "tls": server.transport.get_extra_info("ssl_object") is not None,
             "authenticated": bool(session.authenticated),
         }))
         return "250 OK"

@@ -330,7 +330,8 @@ pub async fn deliver(notifier: &Notifier, parcel: &Parcel, now: DateTime<Utc>) -
     let attempt = Attempt { time_max: notifier.timeout, now };
     match (&notifier.kind, parcel) {
         (Kind::Alertmanager(alertmanager), Parcel::Standing(standing)) => {
-            let body = alertmanager::body(alertmanager, notifier, standing);
+            let wanted = standing.iter().filter(|standing| notifier.wants(&standing.message)).cloned();
+            let body = alertmanager::body(alertmanager, notifier, &wanted.collect::<Vec<_>>());
             alertmanager::deliver(alertmanager, &body, attempt).await
         }
         (_, Parcel::News(message)) => tell(notifier, message, attempt).await,
