@@ -3,6 +3,7 @@
 
 mod journal;
 mod notify;
+pub mod preset;
 mod quota;
 mod told;
 
