@@ -39,7 +39,7 @@ pub fn told(truth: &ServerTruth, quota: &QuotaStatus) -> String {
         text += &format!("; the limit here is {}", thousands(quota.limit));
     }
     if let Some(at) = truth.resets_at.filter(|at| is_another_end(*at, quota)) {
-        text += &format!("; it says that it resets at {}", instant(at, &quota.zone));
+        text += &format!("; its window ends at {}", instant(at, &quota.zone));
     }
     text
 }
@@ -83,7 +83,7 @@ mod tests {
                     resets_at: Some(quota.resets_at + TimeDelta::hours(8)),
                     ..truth.clone()
                 },
-                "12,340 of 50,000 used at 14:28 UTC: as counted here; the limit here is 40,000; it says that it resets at \
+                "12,340 of 50,000 used at 14:28 UTC: as counted here; the limit here is 40,000; its window ends at \
                  2026-11-23 08:00 UTC",
             ),
             (ServerTruth { used: None, drift: None, ..truth.clone() }, "the limit is 40,000 at 14:28 UTC"),
