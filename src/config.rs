@@ -20,9 +20,9 @@ use serde::Deserialize;
 use crate::collect::decode::mapping::Wanted;
 use crate::collect::stream::STDIN;
 use crate::collect::{CountFrom, Format, Mapping, Reading, Source, Start};
-use crate::day;
+use crate::day::{self, Calendar};
 use crate::publish::deliver::Notifier;
-use crate::quota::{Match, Quota, Window};
+use crate::quota::{Costs, Match, Quota, Window};
 use crate::silence::StaleAfter;
 
 /// What `daycap run` needs to know.
@@ -48,9 +48,9 @@ impl Config {
         self.quotas.first().map_or(Tz::UTC, |quota| quota.window.zone())
     }
 
-    /// Every zone whose days a summary of that name tells: the summary's own and each quota's.
-    pub fn told_zones(&self) -> impl Iterator<Item = Tz> {
-        std::iter::once(self.summary_zone()).chain(self.quotas.iter().map(|quota| quota.window.zone()))
+    /// Every calendar whose days a summary of that name tells: the summary's own and each quota's.
+    pub fn told_calendars(&self) -> impl Iterator<Item = Calendar> {
+        std::iter::once(self.summary_zone().into()).chain(self.quotas.iter().map(|quota| quota.window.calendar))
     }
 }
 
@@ -92,8 +92,11 @@ pub fn ad_hoc(logs: Vec<String>, limit: Option<NonZeroU64>, zone: Tz, surroundin
     let quotas = limit.map(|limit| Quota {
         name: "default".to_owned(),
         limit,
-        window: Window::Day(zone),
+        window: Window::day(zone),
         matching: Match::default(),
+        costs: Costs::default(),
+        burst: None,
+        within: None,
     });
     let sources = if logs.is_empty() { Vec::new() } else { vec![source_of(logs, Reading::unsettled(zone))] };
     Config {
@@ -197,7 +200,7 @@ fn settle(raw: Raw, surroundings: &Surroundings) -> Result<Config, String> {
         listen: listen(raw.http.listen.as_deref())?,
         sources,
         stale_after,
-        quotas: raw.quota.into_iter().map(quota::settle).collect::<Result<_, _>>()?,
+        quotas: raw.quota.into_iter().map(quota::settle).collect::<Result<Vec<_>, _>>()?.concat(),
         notifiers: raw.notify.into_iter().map(notify::settle).collect::<Result<_, _>>()?,
     };
     refuse_doubles("source", config.sources.iter().map(|source| source.name.as_str()))?;

@@ -15,7 +15,7 @@ use crate::commit::{Commit, Committed};
 use crate::config::Config;
 use crate::count::ledger::Reason;
 use crate::count::tally::Tally;
-use crate::day::{DAY_MINUTES, Day, Minute, Now};
+use crate::day::{Calendar, DAY_MINUTES, Day, Minute, Now};
 use crate::doubt::Doubts;
 use crate::harvest::Harvest;
 use crate::keep;
@@ -432,12 +432,12 @@ impl Engine {
         if !self.caught_up || self.committing {
             return;
         }
-        let is_over = |day: Day, zone| {
-            let span = day.span(zone);
+        let is_over = |day: Day, calendar: Calendar| {
+            let span = calendar.span(day);
             let mut utc_days = self.touched.range(span.start.utc_day()..=span.end.utc_day());
             span.end <= Minute::at(now.wall) && utc_days.next().is_none()
         };
-        let is_due = |day: &&Day| self.config.told_zones().all(|zone| is_over(**day, zone));
+        let is_due = |day: &&Day| self.config.told_calendars().all(|calendar| is_over(**day, calendar));
         let Some(day) = self.unsummarised.iter().find(is_due).copied() else { return };
         self.unsummarised.remove(&day);
         self.summarising = Some(day);
@@ -464,18 +464,19 @@ fn never_yet(notifiers: &[Notifier]) -> BTreeMap<(String, &'static str), u64> {
     notifiers.iter().flat_map(both).collect()
 }
 
-/// The days that these rows belong to, in each zone that summaries tell. Offsets are whole quarters of an hour.
+/// The days that these rows belong to, in each calendar that summaries tell.
 fn days_told(rows: &[(Minute, &Series, u64, u64)], config: &Config) -> BTreeSet<Day> {
+    // A day is at least some quarters of an hour long: one that holds a minute holds an end of its quarter.
     let quarters: BTreeSet<u32> = rows.iter().map(|(minute, ..)| minute.0 - minute.0 % 15).collect();
-    let in_zone = |zone| quarters.iter().map(move |quarter| Day::of(Minute(*quarter), zone));
-    config.told_zones().flat_map(in_zone).collect()
+    let ends = || quarters.iter().flat_map(|quarter| [Minute(*quarter), Minute(*quarter + 14)]);
+    config.told_calendars().flat_map(|calendar| ends().map(move |minute| calendar.day_of(minute))).collect()
 }
 
-/// The days that a loss touches, in each zone that summaries tell; of the minutes from `first` on.
+/// The days that a loss touches, in each calendar that summaries tell; of the minutes from `first` on.
 fn days_in(config: &Config, first: Minute, reason: &Reason) -> BTreeSet<Day> {
     let (since, until) = (Minute::at(reason.since).max(first), Minute::at(reason.until));
     let ends = Minute(first.0.saturating_add(DAY_MINUTES - 1)).min(until);
-    config.told_zones().flat_map(|zone| [Day::of(since, zone), Day::of(ends, zone)]).collect()
+    config.told_calendars().flat_map(|calendar| [since, ends].map(|minute| calendar.day_of(minute))).collect()
 }
 
 fn code_class(status: Option<u16>) -> &'static str {

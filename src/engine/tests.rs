@@ -7,6 +7,7 @@ use crate::collect::request::{Decoded, Series, pack};
 use crate::collect::tail::SourceProgress;
 use crate::config::Surroundings;
 use crate::count::ledger::Written;
+use crate::count::query::Spent;
 use crate::publish::message::Topic;
 use crate::publish::trouble::Concern;
 
@@ -37,7 +38,7 @@ fn config_of(text: &str) -> Config {
 fn engine_with(text: &str, state: State) -> Engine {
     let config = config_of(text);
     let now = Minute::at(now_after(0).wall);
-    let usage = |quota: &crate::quota::Quota| Usage::new(quota.clone(), BTreeMap::new(), BTreeMap::new(), now);
+    let usage = |quota: &crate::quota::Quota| Usage::new(quota.clone(), Spent::default(), now);
     let usages = config.quotas.iter().map(usage).collect();
     Engine::new(Arc::new(config), "0", state, usages, Doubts::default(), BTreeSet::new())
 }

@@ -9,11 +9,14 @@ use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use super::alert::Level;
 use super::message::{Figures, Message, Severity, Status, Topic};
 use super::server::ServerTruth;
-use super::snapshot::{CommitStatus, Contributor, Pace, QuotaStatus, RequestLabels, Snapshot, SourceStatus};
+use super::snapshot::{
+    BurstStatus, BusiestMinute, CommitStatus, Contributor, Pace, QuotaStatus, RequestLabels, Snapshot, SourceStatus,
+};
 use super::trouble::Concern;
 use crate::collect::request::Lines;
 use crate::count::ledger::{Completeness, Reason};
 use crate::forecast::{Confidence, Forecast};
+use crate::quota::WindowKind;
 
 /// Sunday 2026-11-22, half past two in the afternoon UTC.
 pub fn now() -> DateTime<Utc> {
@@ -37,13 +40,23 @@ pub fn snapshot() -> Snapshot {
 pub fn calm_quota() -> QuotaStatus {
     QuotaStatus {
         name: "prod".into(),
-        window: "day",
+        within: None,
+        window: WindowKind::Day,
+        begun: true,
         limit: 40_000,
         used: 12_345,
         remaining: 27_655,
         zone: "UTC".into(),
         window_start: midnight(22, 0),
         resets_at: midnight(23, 0),
+        calendar_day: None,
+        worst: None,
+        burst: Some(BurstStatus {
+            limit: "10/s".into(),
+            limit_per_minute: 600,
+            busiest: Some(BusiestMinute { start: now() - TimeDelta::minutes(147), requests: 612 }),
+            minutes_above: 1,
+        }),
         forecast: Forecast {
             p10: 31_020,
             p50: 33_850,
@@ -76,13 +89,18 @@ pub fn calm_quota() -> QuotaStatus {
 pub fn projected_quota() -> QuotaStatus {
     QuotaStatus {
         name: "maps".into(),
-        window: "day",
+        within: None,
+        window: WindowKind::Day,
+        begun: true,
         limit: 10_000,
         used: 7_900,
         remaining: 2_100,
         zone: "America/Los_Angeles".into(),
         window_start: midnight(22, 8),
         resets_at: midnight(23, 8),
+        calendar_day: None,
+        worst: None,
+        burst: None,
         forecast: Forecast {
             p10: 10_900,
             p50: 12_400,

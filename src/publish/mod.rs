@@ -13,4 +13,5 @@ pub mod metrics;
 pub mod web;
 pub mod status;
 pub mod report;
+pub mod quota_day;
 pub mod summary;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::snapshot::QuotaStatus;
 use super::text::{clock, instant, thousands};
+use crate::quota::WindowKind;
 
 /// The last that a response told of the running window. What it did not tell is `null`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -55,9 +56,15 @@ fn apart(drift: i64, uncertainty: u64) -> String {
     }
 }
 
-/// More than a minute from the end of the window here.
+/// More than a minute from the end of the window here; where nobody says when that is, each end is another.
 fn is_another_end(at: DateTime<Utc>, quota: &QuotaStatus) -> bool {
-    (at - quota.resets_at).abs() > TimeDelta::minutes(1)
+    match quota.window {
+        WindowKind::Day | WindowKind::Month { .. } | WindowKind::Hour | WindowKind::FirstCall => {
+            (at - quota.resets_at).abs() > TimeDelta::minutes(1)
+        }
+        WindowKind::AnyDay => true,
+        WindowKind::Rolling => false,
+    }
 }
 
 #[cfg(test)]
