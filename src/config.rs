@@ -4,6 +4,7 @@
 mod journal;
 mod keys;
 mod notify;
+pub mod preset;
 mod quota;
 mod told;
 

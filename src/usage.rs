@@ -156,10 +156,15 @@ impl Usage {
 
     /// Hear what servers said of this quota; the sentence for people where their limit is another.
     pub fn hear(&mut self, observed: &Observed, host: &str, now: Minute) -> Option<String> {
+        // No server knows of a service's budget.
+        if self.quota.within.is_some() {
+            return None;
+        }
         let matching = &self.quota.matching;
         let own = observed.iter().filter(|(series, _)| matching.accepts(|column| label(series, host, column)));
         self.witness.hear(own.map(|(_, observation)| observation), now);
-        self.witness.odd_limit(&self.quota.name, self.quota.limit.get(), &self.window)
+        self.enter(now);
+        self.witness.odd_limit(&self.quota, &self.window)
     }
 
     /// The last that was said in the run before, by quota.
@@ -215,7 +220,7 @@ impl Usage {
             stale_sources: Vec::new(),
             top: self.busiest(minute, incomplete),
             pace: self.pace(now),
-            server: self.witness.compared(&self.minutes, &self.window, limit),
+            server: self.witness.compared(&self.minutes, &self.quota, &self.window),
         };
         status.alerts = alert::levels(&status, &self.levels, now);
         self.levels.clone_from(&status.alerts);

@@ -82,6 +82,8 @@ pub fn perform(cli: Cli, terms: &Terms, out: &mut dyn Write) -> Done {
 fn check_config(path: &Path, terms: &Terms, out: &mut dyn Write) -> Done {
     let config = read_config(path, &(terms.surroundings)()).map_err(Failure::Usage)?;
     check_notifiers(&config, Purpose::Trial)?;
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    config::preset::left_open(&text).iter().for_each(|unsaid| tell(unsaid));
     let (sources, quotas) = (config.sources.len(), config.quotas.len());
     print(out, &format!("{}: good: {}, {}\n", path.display(), several(sources, "source"), several(quotas, "quota")))
 }

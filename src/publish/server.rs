@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::snapshot::QuotaStatus;
 use super::text::{clock, instant, thousands};
+use crate::quota::WindowKind;
 
 /// The last that a response told of the running window. What it did not tell is `null`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,7 +40,7 @@ pub fn told(truth: &ServerTruth, quota: &QuotaStatus) -> String {
         text += &format!("; the limit here is {}", thousands(quota.limit));
     }
     if let Some(at) = truth.resets_at.filter(|at| is_another_end(*at, quota)) {
-        text += &format!("; it says that it resets at {}", instant(at, &quota.zone));
+        text += &format!("; its window ends at {}", instant(at, &quota.zone));
     }
     text
 }
@@ -55,9 +56,15 @@ fn apart(drift: i64, uncertainty: u64) -> String {
     }
 }
 
-/// More than a minute from the end of the window here.
+/// More than a minute from the end of the window here; where nobody says when that is, each end is another.
 fn is_another_end(at: DateTime<Utc>, quota: &QuotaStatus) -> bool {
-    (at - quota.resets_at).abs() > TimeDelta::minutes(1)
+    match quota.window {
+        WindowKind::Day | WindowKind::Month { .. } | WindowKind::Hour | WindowKind::FirstCall => {
+            (at - quota.resets_at).abs() > TimeDelta::minutes(1)
+        }
+        WindowKind::AnyDay => true,
+        WindowKind::Rolling => false,
+    }
 }
 
 #[cfg(test)]
@@ -83,7 +90,7 @@ mod tests {
                     resets_at: Some(quota.resets_at + TimeDelta::hours(8)),
                     ..truth.clone()
                 },
-                "12,340 of 50,000 used at 14:28 UTC: as counted here; the limit here is 40,000; it says that it resets at \
+                "12,340 of 50,000 used at 14:28 UTC: as counted here; the limit here is 40,000; its window ends at \
                  2026-11-23 08:00 UTC",
             ),
             (ServerTruth { used: None, drift: None, ..truth.clone() }, "the limit is 40,000 at 14:28 UTC"),
