@@ -51,7 +51,7 @@ pub enum Event {
 pub enum Effect {
     Commit(Box<Commit>),
     Publish(Arc<Snapshot>),
-    Deliver(Message),
+    Deliver(Box<Message>),
     Summarise(Day),
     /// Remove ledger days before this one.
     Forget(Day),
@@ -73,8 +73,6 @@ pub enum Severity {
 const COMMIT_SHARE: u32 = 20;
 /// A summary that could not be written is tried again after this long.
 const SUMMARY_RETRY: Duration = Duration::from_secs(60);
-/// Commits that have been failing for this long are said to people: the next ones will hardly put it right.
-const COMMIT_FAILING_SAID_AFTER: Duration = Duration::from_secs(60);
 /// Snapshots of a quiet daemon are made anew this often, for the forecast moves with the clock.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -310,9 +308,10 @@ impl Engine {
     fn publish(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.publish_after = now.uptime + PUBLISH_INTERVAL;
         let snapshot = Arc::new(self.snapshot(now));
+        let alerting = &self.config.alerting;
         let fails_for_long =
-            self.failing_since.is_some_and(|since| now.uptime.saturating_sub(since) >= COMMIT_FAILING_SAID_AFTER);
-        let failing = self.commit.failing.as_deref().filter(|_| fails_for_long);
+            self.failing_since.is_some_and(|since| now.uptime.saturating_sub(since) >= alerting.commit_failing_after);
+        let failing = self.commit.failing.as_deref().filter(|_| fails_for_long && alerting.commit_failing);
         let trouble = trouble::commits_due(&mut self.troubles, failing, now.wall);
         trouble.into_iter().for_each(|message| self.tell(message, effects));
         // Half-read logs look like low usage, or like a pace that is none.
@@ -324,22 +323,17 @@ impl Engine {
 
     /// What the snapshot shows and people must know.
     fn judge(&mut self, snapshot: &Snapshot, effects: &mut Vec<Effect>) {
-        for alert in alert::due(&mut self.alerts, &snapshot.quotas, snapshot.at) {
-            self.tell(alert, effects);
-        }
-        let before = self.troubles.clone();
-        let troubles = trouble::due(&mut self.troubles, snapshot);
-        troubles.into_iter().for_each(|message| self.tell(message, effects));
-        for name in before.stale().difference(self.troubles.stale()) {
-            effects.push(Effect::Say(Severity::Info, format!("source {name:?} logs again")));
-        }
-        self.changed |= self.troubles != before;
+        let before = (self.alerts.clone(), self.troubles.clone());
+        let alerts = alert::due(&mut self.alerts, &snapshot.quotas, &self.config.alerting, snapshot.at);
+        let troubles = trouble::due(&mut self.troubles, snapshot, &self.config.alerting);
+        self.changed |= (&self.alerts, &self.troubles) != (&before.0, &before.1);
+        alerts.into_iter().chain(troubles).for_each(|message| self.tell(message, effects));
     }
 
     /// News goes to people by this way alone.
     fn tell(&mut self, message: Message, effects: &mut Vec<Effect>) {
         self.changed = true;
-        effects.push(Effect::Deliver(message));
+        effects.push(Effect::Deliver(Box::new(message)));
     }
 
     /// Everything known at `now`.
@@ -352,6 +346,7 @@ impl Engine {
             let silent =
                 both.filter(|(of, source)| of.stale_since.is_some() && usage.may_be_fed_by(source, &config.host));
             status.stale_sources = silent.map(|(of, _)| of.name.clone()).collect();
+            status.alerts = self.alerts.levels(&status, config.alerting.of(&status.name), now.wall);
             status
         };
         Snapshot {

@@ -13,7 +13,6 @@ use crate::count::query::Incomplete;
 use crate::count::tally::Minutes;
 use crate::day::{DAY_MINUTES, Day, Minute};
 use crate::forecast::{self, PastDay, Running, bins};
-use crate::publish::alert::{self, Level};
 use crate::publish::snapshot::{Contributor, Pace, QuotaStatus};
 use crate::quota::{Column, Quota};
 
@@ -38,7 +37,6 @@ pub struct Usage {
     before: Option<(Range<Minute>, Top)>,
     /// Past days as the forecast wants them, for the day they were made.
     past: Option<(Day, Vec<PastDay>)>,
-    levels: Vec<Level>,
 }
 
 /// The minutes that forecasts of `now`'s window look at, the running window included.
@@ -52,7 +50,7 @@ impl Usage {
     /// `minutes` covers [`history_span`], `top` the running window.
     pub fn new(quota: Quota, minutes: Minutes, top: Top, now: Minute) -> Usage {
         let window = quota.window.span_at(now);
-        Usage { quota, minutes, top, window, before: None, past: None, levels: Vec::new() }
+        Usage { quota, minutes, top, window, before: None, past: None }
     }
 
     /// Add what was counted just now. Rows of other quotas' requests are passed over.
@@ -91,7 +89,7 @@ impl Usage {
         }
     }
 
-    /// The quota's status at `now`; the alert levels that hold are remembered for their hysteresis.
+    /// The quota's status at `now`; which alert levels hold, the engine's memory tells.
     pub fn status(&mut self, now: DateTime<Utc>, incomplete: &Incomplete) -> QuotaStatus {
         self.roll(Minute::at(now));
         let used = self.minutes.range(self.window.clone()).map(|(_, units)| units).sum();
@@ -99,7 +97,7 @@ impl Usage {
         let limit = self.quota.limit.get();
         let window_start = self.window.start.start();
         let exhausted_at = forecast.exhaustion_minutes.map(|minutes| now + minutes_delta(minutes));
-        let mut status = QuotaStatus {
+        QuotaStatus {
             name: self.quota.name.clone(),
             window: self.quota.window.name(),
             limit,
@@ -115,10 +113,7 @@ impl Usage {
             stale_sources: Vec::new(),
             top: self.busiest(),
             pace: Pace::default(),
-        };
-        status.alerts = alert::levels(&status, &self.levels, now);
-        self.levels.clone_from(&status.alerts);
-        status
+        }
     }
 
     fn forecast(&mut self, now: DateTime<Utc>, used: u64, incomplete: &Incomplete) -> forecast::Forecast {

@@ -10,12 +10,14 @@ use crate::quota::{Column, Match, Quota, Window};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawQuota {
-    name: String,
+    pub(super) name: String,
     limit: i64,
     window: Option<String>,
     tz: Option<String>,
     #[serde(default, rename = "match")]
     matching: toml::Table,
+    #[serde(default)]
+    pub(super) alert: super::alert::RawAlert,
 }
 
 pub(super) fn settle(raw: RawQuota) -> Result<Quota, String> {

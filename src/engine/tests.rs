@@ -7,7 +7,7 @@ use crate::collect::request::{Decoded, Series, pack};
 use crate::collect::tail::SourceProgress;
 use crate::config::Surroundings;
 use crate::count::ledger::Written;
-use crate::publish::message::Topic;
+use crate::publish::message::{Status, Topic};
 use crate::publish::trouble::Concern;
 
 const NOON: &str = "2026-11-22T12:00:00Z";
@@ -120,9 +120,10 @@ fn alerts_in(effects: &[Effect]) -> Vec<alert::Level> {
     effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::Deliver(Message { level: Topic::Quota(level), .. }) => Some(*level),
+            Effect::Deliver(message) if message.status == Status::Firing => Some(message.level),
             _ => None,
         })
+        .filter_map(|topic| if let Topic::Quota(level) = topic { Some(level) } else { None })
         .collect()
 }
 
@@ -244,9 +245,10 @@ fn troubles_in(effects: &[Effect]) -> Vec<Concern> {
     effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::Deliver(Message { level: Topic::Counting(concern), .. }) => Some(*concern),
+            Effect::Deliver(message) if message.status == Status::Firing => Some(message.level),
             _ => None,
         })
+        .filter_map(|topic| if let Topic::Counting(concern) = topic { Some(concern) } else { None })
         .collect()
 }
 
