@@ -73,6 +73,8 @@ pub enum Severity {
 const COMMIT_SHARE: u32 = 20;
 /// A summary that could not be written is tried again after this long.
 const SUMMARY_RETRY: Duration = Duration::from_secs(60);
+/// Messages held for the history while it cannot be written: no day has so many.
+const SAID_MAX: usize = 1_000;
 /// Snapshots of a quiet daemon are made anew this often, for the forecast moves with the clock.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -91,6 +93,10 @@ pub struct Engine {
     problems: Vec<Problem>,
     alerts: alert::Memory,
     troubles: trouble::Memory,
+    /// Not yet in the history.
+    said: Vec<Message>,
+    /// What was said before this day is not kept.
+    said_from: Option<Day>,
     requests: RequestCounts,
     notifications: BTreeMap<(String, &'static str), u64>,
     commit: CommitStatus,
@@ -142,6 +148,8 @@ impl Engine {
             problems: Vec::new(),
             alerts: state.alerts,
             troubles: state.troubles,
+            said: Vec::new(),
+            said_from: None,
             requests: RequestCounts::default(),
             notifications: never_yet(&config.notifiers),
             commit: CommitStatus::default(),
@@ -261,6 +269,7 @@ impl Engine {
             }
         }
         self.doubts.give_back(committed.left.at_least);
+        self.said.splice(..0, committed.left.said);
         let Some(error) = committed.error else {
             self.failing_since = None;
             if self.commit.failing.take().is_some() {
@@ -333,6 +342,9 @@ impl Engine {
     /// News goes to people by this way alone.
     fn tell(&mut self, message: Message, effects: &mut Vec<Effect>) {
         self.changed = true;
+        // A disk that is full for long loses the oldest.
+        self.said.drain(..self.said.len().saturating_sub(SAID_MAX - 1));
+        self.said.push(message.clone());
         effects.push(Effect::Deliver(Box::new(message)));
     }
 
@@ -405,6 +417,8 @@ impl Engine {
             tally: std::mem::take(&mut self.tally),
             marks,
             at_least: self.doubts.take_unsaved(),
+            said: std::mem::take(&mut self.said),
+            said_from: self.said_from,
             state: State {
                 marks: self.marks.values().cloned().collect(),
                 alerts: self.alerts.clone(),
@@ -444,6 +458,7 @@ impl Engine {
             self.counted_days = self.counted_days.split_off(&before);
             self.doubts.forget_before(before);
             self.held.forget_before(before);
+            self.said_from = Some(before);
             effects.push(Effect::Forget(before));
         }
     }

@@ -112,7 +112,23 @@ impl Usage {
             completeness: self.completeness(incomplete),
             stale_sources: Vec::new(),
             top: self.busiest(),
-            pace: Pace::default(),
+            pace: self.pace(now),
+        }
+    }
+
+    /// Of the last sixty seconds, as far as minutes tell: the running one's units, and the share of the last one's that
+    /// is less than a minute old. The running minute at its own pace would make a frenzy of each job that begins with it.
+    fn pace(&self, now: DateTime<Utc>) -> Pace {
+        let running = Minute::at(now);
+        let units = |minute| self.minutes.get(&minute).copied().unwrap_or(0) as f64;
+        let left = 1.0 - (now - running.start()).as_seconds_f64() / 60.0;
+        let today = self.quota.window.span_at(running).start;
+        let week = Minute(today.0.saturating_sub(7 * DAY_MINUTES))..today;
+        let is_known = self.minutes.keys().next().is_some_and(|first| first.0 + DAY_MINUTES <= today.0);
+        let most = self.minutes.range(week).map(|(_, units)| *units).max().unwrap_or(0);
+        Pace {
+            per_minute: units(running) + units(Minute(running.0.saturating_sub(1))) * left,
+            usual_max: is_known.then_some(most),
         }
     }
 

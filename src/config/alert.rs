@@ -20,6 +20,7 @@ pub(super) struct RawAlert {
     quiet_first: Option<String>,
     used: Option<Vec<i64>>,
     used_margin: Option<i64>,
+    burst_least: Option<i64>,
     burst_factor: Option<f64>,
     burst_hold: Option<String>,
     not_exact: Option<bool>,
@@ -75,6 +76,7 @@ fn rules(raw: &RawAlert, otherwise: &Rules) -> Result<Rules, String> {
         quiet_first: time("quiet_first", raw.quiet_first.as_deref(), otherwise.quiet_first)?,
         used: used(raw.used.as_deref(), &otherwise.used)?,
         used_margin: percent("used_margin", raw.used_margin, otherwise.used_margin)?,
+        burst_least: least(raw.burst_least, otherwise.burst_least)?,
         burst_factor: burst_factor(raw.burst_factor, otherwise.burst_factor)?,
         burst_hold: time("burst_hold", raw.burst_hold.as_deref(), otherwise.burst_hold)?,
         not_exact: raw.not_exact.unwrap_or(otherwise.not_exact),
@@ -121,6 +123,12 @@ fn used(values: Option<&[i64]>, otherwise: &[u8]) -> Result<Vec<u8>, String> {
         return Err(format!("alert.used has {} percents; {USED_MAX} are the most", levels.len()));
     }
     Ok(levels)
+}
+
+fn least(value: Option<i64>, otherwise: u64) -> Result<u64, String> {
+    let Some(value) = value else { return Ok(otherwise) };
+    let fits = u64::try_from(value).ok().filter(|least| *least > 0);
+    fits.ok_or_else(|| format!("alert.burst_least is {value}; write units a minute as 30, at least 1"))
 }
 
 fn burst_factor(value: Option<f64>, otherwise: f64) -> Result<f64, String> {

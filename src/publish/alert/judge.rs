@@ -97,7 +97,7 @@ pub(super) fn used_up_at_this_pace(quota: &QuotaStatus, rules: &Rules, now: Date
     let within = imminent_within(quota, rules);
     let minutes_left = quota.remaining as f64 / pace;
     let is_fast = quota.remaining > 0 && minutes_left * 60.0 <= within.num_seconds() as f64;
-    if is_usual || !is_fast {
+    if pace < rules.burst_least as f64 || is_usual || !is_fast {
         return None;
     }
     // At most `within`.

@@ -26,6 +26,8 @@ pub struct Rules {
     pub used: Vec<u8>,
     /// Where use can fall again, a used level ends so many points below its own.
     pub used_margin: u8,
+    /// Fewer units in a minute than this are no burst: a client that has just been started by hand makes as many.
+    pub burst_least: u64,
     /// A pace is a burst when it is so many times the client's busiest minute of the past week: the yearly
     /// maximum of an hourly job lies a little above the weekly one.
     pub burst_factor: f64,
@@ -45,6 +47,7 @@ impl Default for Rules {
             quiet_first: TimeDelta::hours(1),
             used: vec![80, 95],
             used_margin: 5,
+            burst_least: 30,
             burst_factor: 1.25,
             burst_hold: TimeDelta::minutes(15),
             not_exact: true,

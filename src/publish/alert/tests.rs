@@ -152,6 +152,8 @@ fn a_pace_is_a_burst_when_it_ends_the_limit_soon_and_is_not_usual() {
     assert!(!imminent(0, 333.0, None));
     assert!(imminent(20_000, 167.0, None), "half of the limit is gone in half the time");
     assert!(imminent(0, 600.0, Some(400)));
+    let small = |per_minute| QuotaStatus { limit: 500, remaining: 500, pace: pace(per_minute, None), ..quota(0, 0.0) };
+    assert_eq!((held(&small(29.0), &[]).len(), held(&small(30.0), &[]).len()), (0, 1), "a handful is no burst");
     assert!(!imminent(0, 600.0, Some(480)), "an hourly job that is a quarter busier than in its busiest week");
     assert!(!imminent(40_000, 600.0, None) || held(&quota(40_000, 0.0), &[]).contains(&Level::Used(95)));
     assert!(!imminent(0, f64::NAN, None) && !imminent(0, 0.0, None));
