@@ -21,7 +21,6 @@ use crate::count::tally::Minutes;
 use crate::day::{DAY_MINUTES, Day, Minute};
 use crate::forecast::{self, Experience, Forecast, HISTORY_DAYS, Running, bins};
 use crate::observed::Witness;
-use crate::publish::alert::{self, Level};
 use crate::publish::snapshot::{CalendarDay, Contributor, Pace, QuotaStatus};
 use crate::quota::{Column, Quota, ROLLING_MINUTES, WindowKind};
 
@@ -51,7 +50,6 @@ pub struct Usage {
     window: Range<Minute>,
     begun: bool,
     past: Option<Past>,
-    levels: Vec<Level>,
     witness: Witness,
 }
 
@@ -117,7 +115,6 @@ impl Usage {
             window,
             begun: false,
             past: None,
-            levels: Vec::new(),
             witness: Witness::default(),
         };
         usage.forget();
@@ -189,7 +186,7 @@ impl Usage {
         self.window = self.quota.window.span_at(now, first_call);
     }
 
-    /// The quota's status at `now`; the alert levels that hold are remembered for their hysteresis.
+    /// The quota's status at `now`; which alert levels hold, the engine's memory tells.
     pub fn status(&mut self, now: DateTime<Utc>, incomplete: &Incomplete) -> QuotaStatus {
         let minute = Minute::at(now);
         self.enter(minute);
@@ -199,7 +196,7 @@ impl Usage {
         let limit = self.quota.limit.get();
         let kind = self.quota.window.kind;
         let exhausted_at = forecast.exhaustion_minutes.map(|minutes| now + minutes_delta(minutes));
-        let mut status = QuotaStatus {
+        QuotaStatus {
             name: self.quota.name.clone(),
             within: self.quota.within.clone(),
             window: kind,
@@ -221,10 +218,7 @@ impl Usage {
             top: self.busiest(minute, incomplete),
             pace: self.pace(now),
             server: self.witness.compared(&self.minutes, &self.quota, &self.window),
-        };
-        status.alerts = alert::levels(&status, &self.levels, now);
-        self.levels.clone_from(&status.alerts);
-        status
+        }
     }
 
     fn used(&self) -> u64 {

@@ -27,6 +27,8 @@ pub(super) struct RawQuota {
     #[serde(default)]
     budgets: BTreeMap<String, i64>,
     pub burst: Option<String>,
+    #[serde(default)]
+    pub(super) alert: super::alert::RawAlert,
 }
 
 #[derive(Deserialize)]

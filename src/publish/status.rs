@@ -44,8 +44,8 @@ pub fn over_or_forecast_over(snapshot: &Snapshot) -> bool {
 
 fn says_over(level: Level) -> bool {
     match level {
-        Level::Projected | Level::Exceeded => true,
-        Level::Used80 | Level::Used95 => false,
+        Level::Projected | Level::Imminent | Level::Exceeded => true,
+        Level::Used(_) => false,
     }
 }
 
@@ -292,7 +292,7 @@ mod tests {
             over_or_forecast_over(&snapshot)
         };
         assert!(!check(12_345, &[]));
-        assert!(!check(40_000, &[Level::Used80, Level::Used95]));
+        assert!(!check(40_000, &[Level::Used(80), Level::Used(95)]));
         assert!(check(12_345, &[Level::Projected]));
         assert!(check(39_000, &[Level::Exceeded]));
         assert!(check(40_001, &[]));
