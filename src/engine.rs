@@ -184,9 +184,8 @@ impl Engine {
 
     fn harvested(&mut self, now: Now, harvest: Harvest, effects: &mut Vec<Effect>) {
         let rows = harvest.tally.rows();
-        let minute = Minute::at(now.wall);
         for usage in &mut self.usages {
-            usage.add(&rows, &self.config.host, minute);
+            usage.add(&rows, &self.config.host);
         }
         self.count_requests(&rows);
         self.unsummarised.extend(days_told(&rows, &self.config));

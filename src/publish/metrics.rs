@@ -77,8 +77,7 @@ fn windows(scrape: &Scrape, quotas: &[QuotaStatus]) -> prometheus::Result<()> {
     let some = |value: fn(&QuotaStatus) -> Option<f64>| {
         quotas.iter().filter_map(move |quota| Some(([quota.name.as_str()], value(quota)?)))
     };
-    let gauge =
-        |name, help, value: fn(&QuotaStatus) -> Option<f64>| scrape.gauge(name, help, ["quota"], some(value));
+    let gauge = |name, help, value: fn(&QuotaStatus) -> Option<f64>| scrape.gauge(name, help, ["quota"], some(value));
     gauge(
         "daycap_quota_calendar_day_used",
         "Units used on the zone's calendar day, where the provider does not say when its day begins.",
