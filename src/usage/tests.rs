@@ -92,7 +92,7 @@ fn the_forecast_is_told_how_long_each_window_runs_and_what_leaves_it() {
     };
     let noon = "2026-11-22T11:00:30Z";
     assert_eq!(told(WindowKind::Day, noon), (1, 15.0 * 60.0 - 0.5, None));
-    assert_eq!(told(WindowKind::Day, "2026-10-24T11:00:00Z"), (1, 16.0 * 60.0, None), "clocks go back");
+    assert_eq!(told(WindowKind::Day, "2026-10-24T11:00:00Z"), (1, 15.0 * 60.0, None), "of 25 hours");
     assert_eq!(told(WindowKind::Month { first_day: 1 }, noon), (2, (8.0 * 24.0 + 15.0) * 60.0 - 0.5, None));
     assert_eq!(told(WindowKind::Hour, noon), (0, 59.5, None));
     assert_eq!(told(WindowKind::FirstCall, noon), (2, 59.5, None));
