@@ -214,7 +214,7 @@ fn the_window_of_a_call_survives_lost_state_and_late_lines() {
     let (live, again) = room.counted(room.lines);
     let window = ["used", "window_start"];
     assert_eq!(fields(&live, &window), fields(&again, &window));
-    let begun = ages.iter().step_by(3).last().expect("some");
+    let begun = ages.iter().step_by(3).next_back().expect("some");
     let used = ages.iter().filter(|ago| *ago <= begun).count();
     assert_eq!(fields(&live, &["used"]), [json!([used])]);
     for name in ["state.json", "state.previous.json"] {
