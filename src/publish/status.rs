@@ -235,7 +235,7 @@ mod tests {
               silent      /srv/crm/api.log: low usage may be lines that are not there
 
             jobs/sync (part of jobs): 9,300 of 20,000 used in the last 24 h [###########.............] 47 %
-              today       5,100 used on 2026-11-22, which ends 2026-11-23 00:00 UTC; whose day counts is not known
+              today       5,100 on 2026-11-22, which ends 2026-11-23 00:00 UTC; the provider's own day is not known
               fullest     11,250 in the 24 h until 2026-11-22 05:30 UTC
               forecast    33,850, 8 times in 10 between 31,020 and 36,700 (28 days of history)
               over limit  2 % likely
