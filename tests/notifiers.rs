@@ -609,7 +609,7 @@ fn the_configurations_in_the_documentation_are_good() {
     let kinds =
         ["exec", "webhook", "alertmanager", "slack", "discord", "teams", "google-chat", "ntfy", "pagerduty", "mail"];
     for kind in kinds {
-        let line = format!("type = {kind:?}\n");
+        let line = format!("type = {kind:?}");
         assert!(blocks.iter().any(|block| block.contains(&line)), "no example of {kind}");
     }
     for block in blocks {

@@ -242,7 +242,12 @@ mod tests {
             "type = \"mail\"\nserver = \"localhost\"\nfrom = \"a@example.com\"\nto = \"b@example.com\"\npasword_file = \"p\"",
             "type = \"exec\"\ncommand = \"a\"\ntitle = \"b\"",
         ]);
-        expect![[""]].assert_eq(&said);
+        expect![[r#"
+            [[notify]]: type is missing; write it as type = "exec"; the types are exec, webhook, alertmanager, slack, discord, teams, google-chat, ntfy, pagerduty, mail; the journal has every message anyway
+            notify "slck": type is "slck"; the types are exec, webhook, alertmanager, slack, discord, teams, google-chat, ntfy, pagerduty, mail; the journal has every message anyway
+            notify "slack": unknown key "channel"; did you mean "ca_file"? The keys of type "slack" are type, name, timeout, min_severity, send_resolved, title, text, link, url_file, url_env, url_credential, ca_file
+            notify "mail": unknown key "pasword_file"; did you mean "password_file"? The keys of type "mail" are type, name, timeout, min_severity, send_resolved, title, text, link, server, tls, insecure, port, from, to, username, password_file, password_env, password_credential, ca_file
+            notify "exec": unknown key "title"; did you mean "timeout"? The keys of type "exec" are type, name, timeout, min_severity, send_resolved, command"#]].assert_eq(&said);
     }
 
     #[test]
@@ -255,7 +260,12 @@ mod tests {
             "type = \"mail\"\nserver = \"localhost\"\nfrom = \"a@example.com\"\nto = \"b@example.com\"\nusername = \"a\"\npassword = \"s3cr3t\"",
         ]);
         assert!(!said.contains("s3cr3t"), "{said}");
-        expect![[""]].assert_eq(&said);
+        expect![[r#"
+            notify "slack": url is itself the secret of this channel, which does not belong in a configuration; put it in a file that only daycap's user can read, and write url_file = "/path/to/it" (or url_env = "NAME", or url_credential = "name")
+            notify "webhook": secret is a secret, which does not belong in a configuration; put it in a file that only daycap's user can read, and write secret_file = "/path/to/it" (or secret_env = "NAME", or secret_credential = "name")
+            notify "ntfy": the url has a name or a password in it; use the keys username and password_file
+            notify "pagerduty": routing_key is a secret, which does not belong in a configuration; put it in a file that only daycap's user can read, and write routing_key_file = "/path/to/it" (or routing_key_env = "NAME", or routing_key_credential = "name")
+            notify "mail": password is a secret, which does not belong in a configuration; put it in a file that only daycap's user can read, and write password_file = "/path/to/it" (or password_env = "NAME", or password_credential = "name")"#]].assert_eq(&said);
     }
 
     #[test]

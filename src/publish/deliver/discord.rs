@@ -33,7 +33,13 @@ mod tests {
 
     #[test]
     fn a_message_is_a_content_that_mentions_nobody() {
-        check(&example::alert(), &Wording::default(), expect![[""]]);
+        check(&example::alert(), &Wording::default(), expect![[r#"
+            {
+              "allowed_mentions": {
+                "parse": []
+              },
+              "content": "**quota maps: projected**\nquota \"maps\" is forecast to exceed its limit: 7,900 of 10,000 used (79%)"
+            }"#]]);
     }
 
     #[test]

@@ -29,7 +29,10 @@ mod tests {
 
     #[test]
     fn a_message_is_a_text() {
-        check(&example::alert(), &Wording::default(), expect![[""]]);
+        check(&example::alert(), &Wording::default(), expect![[r#"
+            {
+              "text": "*quota maps: projected*\nquota \"maps\" is forecast to exceed its limit: 7,900 of 10,000 used (79%)"
+            }"#]]);
     }
 
     #[test]

@@ -69,7 +69,16 @@ mod tests {
 
     #[test]
     fn a_message_is_published_to_the_topic() {
-        check(&example::alert(), &Wording::default(), expect![[""]]);
+        check(&example::alert(), &Wording::default(), expect![[r#"
+            {
+              "message": "quota \"maps\" is forecast to exceed its limit: 7,900 of 10,000 used (79%)",
+              "priority": 4,
+              "tags": [
+                "warning"
+              ],
+              "title": "quota maps: projected",
+              "topic": "our-topic"
+            }"#]]);
     }
 
     #[test]

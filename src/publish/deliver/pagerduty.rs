@@ -72,7 +72,45 @@ mod tests {
 
     #[test]
     fn a_message_opens_an_incident() {
-        check(&example::alert(), &Wording::default(), expect![[""]]);
+        check(&example::alert(), &Wording::default(), expect![[r#"
+            {
+              "client": "daycap",
+              "dedup_key": "maps-projected-1",
+              "event_action": "trigger",
+              "payload": {
+                "class": "projected",
+                "component": "maps",
+                "custom_details": {
+                  "figures": {
+                    "confidence": "low",
+                    "exceed_probability": 0.97,
+                    "exhausted_at": "2026-11-22T16:45:00Z",
+                    "limit": 10000,
+                    "p10": 10900,
+                    "p50": 12400,
+                    "p90": 14100,
+                    "resets_at": "2026-11-23T08:00:00Z",
+                    "sustainable_per_minute": 2.0,
+                    "top": [
+                      {
+                        "operation": "/v1/geocode",
+                        "service": "geo",
+                        "units": 7900,
+                        "usual": 4100
+                      }
+                    ],
+                    "used": 7900,
+                    "zone": "America/Los_Angeles"
+                  },
+                  "text": "quota \"maps\" is forecast to exceed its limit: 7,900 of 10,000 used (79%)"
+                },
+                "severity": "warning",
+                "source": "app-1",
+                "summary": "quota maps: projected",
+                "timestamp": "2026-11-22T14:30:00Z"
+              },
+              "routing_key": "r0ut1ng"
+            }"#]]);
     }
 
     #[test]

@@ -47,7 +47,21 @@ mod tests {
 
     #[test]
     fn a_message_is_an_attachment_of_its_colour() {
-        check(&example::alert(), &Wording::default(), expect![[""]]);
+        check(&example::alert(), &Wording::default(), expect![[r#"
+            {
+              "attachments": [
+                {
+                  "color": "warning",
+                  "fallback": "quota maps: projected",
+                  "mrkdwn_in": [
+                    "text"
+                  ],
+                  "text": "quota \"maps\" is forecast to exceed its limit: 7,900 of 10,000 used (79%)",
+                  "title": "quota maps: projected",
+                  "ts": 1795357800
+                }
+              ]
+            }"#]]);
     }
 
     #[test]

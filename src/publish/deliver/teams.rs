@@ -50,7 +50,36 @@ mod tests {
 
     #[test]
     fn a_message_is_an_adaptive_card() {
-        check(&example::alert(), &Wording::default(), expect![[""]]);
+        check(&example::alert(), &Wording::default(), expect![[r#"
+            {
+              "attachments": [
+                {
+                  "content": {
+                    "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+                    "body": [
+                      {
+                        "color": "Warning",
+                        "size": "Medium",
+                        "text": "quota maps: projected",
+                        "type": "TextBlock",
+                        "weight": "Bolder",
+                        "wrap": true
+                      },
+                      {
+                        "text": "quota \"maps\" is forecast to exceed its limit: 7,900 of 10,000 used (79%)",
+                        "type": "TextBlock",
+                        "wrap": true
+                      }
+                    ],
+                    "type": "AdaptiveCard",
+                    "version": "1.4"
+                  },
+                  "contentType": "application/vnd.microsoft.card.adaptive",
+                  "contentUrl": null
+                }
+              ],
+              "type": "message"
+            }"#]]);
     }
 
     #[test]
