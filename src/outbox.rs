@@ -106,10 +106,10 @@ fn weight(message: &Message) -> (bool, Severity) {
 }
 
 impl Outbox {
-    /// A message is news for each of these.
+    /// A message is news for each of these that wants it.
     pub fn put(&mut self, message: &Message, notifiers: &[Notifier]) -> Vec<Note> {
         let mut notes = Vec::new();
-        for notifier in notifiers {
+        for notifier in notifiers.iter().filter(|notifier| notifier.wants(message)) {
             let desk = self.desks.entry(notifier.name.clone()).or_insert_with(|| Desk::new(notifier.kind.stands()));
             let dropped = desk.put(message.clone());
             self.note(&notifier.name, dropped, &mut notes);

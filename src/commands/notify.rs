@@ -72,9 +72,11 @@ async fn try_all(notifiers: &[Notifier], host: &str, wall: fn() -> DateTime<Utc>
 /// A beginning and its end, so that nothing is left open where an incident is made of it.
 async fn try_one(notifier: &Notifier, host: &str, wall: fn() -> DateTime<Utc>) -> Result<(), DeliveryError> {
     let began = wall();
-    for status in [Status::Firing, Status::Resolved] {
+    let statuses = [Status::Firing, Status::Resolved];
+    for status in statuses.into_iter().filter(|status| notifier.sends_resolved || *status == Status::Firing) {
         let now = wall();
-        let message = message(host, status, began, now);
+        // Whatever it wants to hear of, it is to hear this.
+        let message = Message { severity: notifier.severity_min, ..message(host, status, began, now) };
         deliver::deliver(notifier, &parcel(notifier, message), now).await?;
     }
     Ok(())

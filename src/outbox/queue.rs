@@ -151,7 +151,11 @@ impl Queue {
         let has_ended = self.pending.iter().filter(|of| of.message.id == self.pending[at].message.id).count() > 1;
         let pending = &mut self.pending[at];
         pending.attempts = pending.attempts.saturating_add(1);
-        pending.wait = back_off(&pending.message.id, pending.attempts);
+        pending.wait = match again {
+            // Then the receiver has said itself how long.
+            Again::After(_) => Duration::ZERO,
+            Again::Later | Again::Never => back_off(&pending.message.id, pending.attempts),
+        };
         let why = match again {
             Again::Never => Why::Refused,
             Again::Later | Again::After(_) if pending.age >= GIVE_UP_AFTER => Why::TooOld,

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::Surroundings;
-use crate::publish::deliver::{Kind, Standing};
+use crate::publish::deliver::Standing;
 use crate::publish::example;
 
 fn message(id: &str, status: Status) -> Message {
@@ -22,7 +22,8 @@ fn resolved(id: &str) -> Message {
 }
 
 fn notifier(name: &str) -> Notifier {
-    Notifier { name: name.to_owned(), kind: Kind::Exec(vec!["true".to_owned()]), timeout: Duration::from_secs(10) }
+    let text = format!("[[notify]]\nname = {name:?}\ntype = \"exec\"\ncommand = [\"true\"]\n");
+    config(&text).notifiers.remove(0)
 }
 
 fn seconds(seconds: u64) -> Duration {
@@ -235,6 +236,20 @@ fn the_same_news_is_delivered_once() {
     assert_eq!(room.tried(), ["ops: a!"]);
     room.answer("ops", None);
     assert_eq!(room.tried(), ["ops: a"], "it began again");
+}
+
+#[test]
+fn an_end_that_a_notifier_does_not_want_takes_no_beginning_back() {
+    let mut room = Room::new();
+    let deaf = Notifier { sends_resolved: false, ..notifier("ops") };
+    for message in [firing("first"), firing("a"), resolved("a")] {
+        let notes = room.outbox.put(&message, std::slice::from_ref(&deaf));
+        room.note(notes);
+    }
+    assert_eq!(room.tried(), ["ops: first"]);
+    room.answer("ops", None);
+    assert_eq!(room.tried(), ["ops: a"]);
+    assert_eq!(room.said, [""; 0]);
 }
 
 #[test]
