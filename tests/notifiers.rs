@@ -4,8 +4,9 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,8 +16,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use common::DEADLINE;
 use common::receiver::{Answer, GOOD, Receiver};
+use common::{DEADLINE, daycap, run};
 use daycap::config::{self, Surroundings};
 use daycap::publish::deliver::{self, Again, DeliveryError, Notifier, Parcel, Purpose, Standing};
 use daycap::publish::example;
@@ -230,7 +231,6 @@ fn a_receiver_that_hangs_dies_or_is_not_there_is_tried_again() {
     );
 }
 
-/// A proxy of the environment would see what is sent, or make it fail; it is not asked.
 #[test]
 fn no_secret_is_in_the_dump_of_a_configuration() {
     let folder = secrets(&[("s", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]);
@@ -269,6 +269,49 @@ fn a_secret_that_is_missing_is_found_before_it_is_needed() {
         (checked.errors.len(), checked.doubts.len())
     };
     assert_eq!((lists(Purpose::Trial), lists(Purpose::Start)), ((0, 1), (1, 0)));
+}
+
+#[test]
+fn a_secret_that_others_could_read_is_doubted() {
+    let folder = secrets(&[("open", "hunter2"), ("closed", "hunter2")]);
+    fs::set_permissions(folder.path().join("open"), Permissions::from_mode(0o644)).expect("it is ours");
+    fs::set_permissions(folder.path().join("closed"), Permissions::from_mode(0o640)).expect("it is ours");
+    let doubts = |url: &str, file| {
+        let lines = format!("type = \"webhook\"\nurl = {url:?}\n{}", setting("token_file", &folder, file));
+        let checked = deliver::check(&[notifier(&lines)], Purpose::Start);
+        assert_eq!(checked.errors, Vec::<String>::new());
+        checked.doubts.join("\n").replace(&folder.path().display().to_string(), "FOLDER")
+    };
+    assert_eq!(doubts("https://a.example.com/s3cr3t", "closed"), "");
+    assert_eq!(doubts("http://127.0.0.1:9/s3cr3t", "closed"), "");
+    let open = "notify \"webhook\": everybody can read the secret file FOLDER/open; chmod o-r it";
+    assert_eq!(doubts("https://a.example.com/s3cr3t", "open"), open);
+    let line = "notify \"webhook\": a secret goes to a.example.com without TLS, and everybody between can read it; use https://";
+    assert_eq!(doubts("http://a.example.com/s3cr3t", "closed"), line);
+}
+
+/// Neither a check nor a start goes well with a pager that nobody could reach.
+#[test]
+fn a_daemon_without_its_secret_does_not_start() {
+    let folder = secrets(&[("log", "")]);
+    let config = folder.path().join("daycap.toml");
+    let place = |name: &str| folder.path().join(name);
+    let text = format!(
+        "[state]\ndir = {:?}\n[http]\nlisten = \"127.0.0.1:0\"\n[[source]]\npath = {:?}\n[[notify]]\ntype = \"slack\"\nurl_file = {:?}\n",
+        place("state"),
+        place("log"),
+        place("url")
+    );
+    fs::write(&config, text).expect("writes");
+    for command in ["check-config", "run"] {
+        let (_, complaint, code) = run(daycap().arg(command).arg("--config").arg(&config));
+        let expected =
+            format!("daycap: notify \"slack\": cannot read the secret file {}: No such file", place("url").display());
+        assert!(code == 2 && complaint.starts_with(&expected), "{command}: {code}: {complaint}");
+    }
+    fs::write(place("url"), "https://hooks.example.com/s3cr3t").expect("writes");
+    let (_, complaint, code) = run(daycap().arg("check-config").arg("--config").arg(&config));
+    assert!(code == 0 && !complaint.contains("s3cr3t"), "{complaint}");
 }
 
 // ---- Alertmanager ----

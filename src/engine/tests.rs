@@ -590,8 +590,7 @@ fn the_end_gives_deliveries_some_time_and_keeps_what_it_cuts_off() {
         assert_eq!(cut, !arrives);
         let last = commit_in(effects);
         assert_eq!(last.is_some(), arrives, "what is cut off is in the state already");
-        let effects = last
-            .map_or_else(|| engine.apply(now_after(4), Event::Tick), |last| engine.apply(now_after(4), saved(last)));
+        let effects = engine.apply(now_after(4), last.map_or(Event::Tick, saved));
         assert!(effects.iter().any(|effect| matches!(effect, Effect::End { saved: true })));
     }
 }

@@ -152,7 +152,8 @@ mod tests {
                 },
                 "startsAt": "2026-11-22T07:30:00Z"
               }
-            ]"#]].assert_eq(&serde_json::to_string_pretty(&body).expect("JSON"));
+            ]"#]]
+        .assert_eq(&serde_json::to_string_pretty(&body).expect("JSON"));
         assert_eq!(endpoint(&alertmanager.peers[0]).as_str(), "http://alertmanager.example.com:9093/am/api/v2/alerts");
     }
 }

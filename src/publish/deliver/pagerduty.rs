@@ -72,7 +72,10 @@ mod tests {
 
     #[test]
     fn a_message_opens_an_incident() {
-        check(&example::alert(), &Wording::default(), expect![[r#"
+        check(
+            &example::alert(),
+            &Wording::default(),
+            expect![[r#"
             {
               "client": "daycap",
               "dedup_key": "maps-projected-1",
@@ -110,14 +113,34 @@ mod tests {
                 "timestamp": "2026-11-22T14:30:00Z"
               },
               "routing_key": "r0ut1ng"
-            }"#]]);
+            }"#]],
+        );
     }
 
     #[test]
     fn what_is_over_resolves_the_same_incident() {
         let over = Message { status: Status::Resolved, ..example::trouble() };
         let wording = Wording { link: Some("https://daycap.example.com/".to_owned()), ..Wording::default() };
-        check(&over, &wording, expect![[""]]);
+        check(&over, &wording, expect![[r#"
+            {
+              "client": "daycap",
+              "client_url": "https://daycap.example.com/",
+              "dedup_key": "stale-crm-1",
+              "event_action": "resolve",
+              "payload": {
+                "class": "stale",
+                "component": "/srv/crm/api.log",
+                "custom_details": {
+                  "figures": null,
+                  "text": "source \"/srv/crm/api.log\" has been silent for 9 h 00 min"
+                },
+                "severity": "warning",
+                "source": "app-1",
+                "summary": "/srv/crm/api.log: stale is over",
+                "timestamp": "2026-11-22T14:30:00Z"
+              },
+              "routing_key": "r0ut1ng"
+            }"#]]);
     }
 
     fn pagerduty() -> PagerDuty {
