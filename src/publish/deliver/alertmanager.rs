@@ -42,7 +42,8 @@ pub fn body(alertmanager: &Alertmanager, notifier: &Notifier, standing: &[Standi
             "labels": labels(message, &alertmanager.labels),
             "annotations": annotations(message, &notifier.wording.words(message, Escape::None)),
             "startsAt": rfc3339(message.since),
-            "endsAt": rfc3339(*ends_at),
+            // A clock that was set back would make an alert that ends before it starts, which is refused.
+            "endsAt": rfc3339(*ends_at.max(&message.since)),
             "generatorURL": home,
         })
     };

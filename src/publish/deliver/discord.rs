@@ -50,13 +50,17 @@ mod tests {
     fn what_is_over_leads_to_the_page() {
         let over = Message { status: Status::Resolved, ..example::trouble() };
         let wording = Wording { link: Some("https://daycap.example.com/".to_owned()), ..Wording::default() };
-        check(&over, &wording, expect![[r#"
+        check(
+            &over,
+            &wording,
+            expect![[r#"
             {
               "allowed_mentions": {
                 "parse": []
               },
               "content": "**/srv/crm/api.log: stale is over**\nsource \"/srv/crm/api.log\" has been silent for 9 h 00 min\n<https://daycap.example.com/>"
-            }"#]]);
+            }"#]],
+        );
     }
 
     #[test]

@@ -178,7 +178,11 @@ pub async fn deliver(notifier: &Notifier, parcel: &Parcel, now: DateTime<Utc>) -
     match (&notifier.kind, parcel) {
         (Kind::Alertmanager(alertmanager), Parcel::Standing(standing)) => {
             let wanted = standing.iter().filter(|standing| notifier.wants(&standing.message)).cloned();
-            let body = alertmanager::body(alertmanager, notifier, &wanted.collect::<Vec<_>>());
+            let wanted: Vec<_> = wanted.collect();
+            if wanted.is_empty() {
+                return Ok(());
+            }
+            let body = alertmanager::body(alertmanager, notifier, &wanted);
             alertmanager::deliver(alertmanager, &body, attempt).await
         }
         (_, Parcel::News(message)) => tell(notifier, message, attempt).await,

@@ -89,7 +89,10 @@ mod tests {
     fn what_is_over_makes_no_sound() {
         let over = Message { status: Status::Resolved, ..example::trouble() };
         let wording = Wording { link: Some("https://daycap.example.com/".to_owned()), ..Wording::default() };
-        check(&over, &wording, expect![[r#"
+        check(
+            &over,
+            &wording,
+            expect![[r#"
             {
               "click": "https://daycap.example.com/",
               "message": "source \"/srv/crm/api.log\" has been silent for 9 h 00 min",
@@ -99,7 +102,8 @@ mod tests {
               ],
               "title": "/srv/crm/api.log: stale is over",
               "topic": "our-topic"
-            }"#]]);
+            }"#]],
+        );
     }
 
     #[test]

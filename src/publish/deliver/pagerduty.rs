@@ -121,7 +121,10 @@ mod tests {
     fn what_is_over_resolves_the_same_incident() {
         let over = Message { status: Status::Resolved, ..example::trouble() };
         let wording = Wording { link: Some("https://daycap.example.com/".to_owned()), ..Wording::default() };
-        check(&over, &wording, expect![[r#"
+        check(
+            &over,
+            &wording,
+            expect![[r#"
             {
               "client": "daycap",
               "client_url": "https://daycap.example.com/",
@@ -140,7 +143,8 @@ mod tests {
                 "timestamp": "2026-11-22T14:30:00Z"
               },
               "routing_key": "r0ut1ng"
-            }"#]]);
+            }"#]],
+        );
     }
 
     fn pagerduty() -> PagerDuty {

@@ -90,7 +90,10 @@ mod tests {
     fn what_is_over_is_good_and_leads_to_the_page() {
         let over = Message { status: Status::Resolved, ..example::trouble() };
         let wording = Wording { link: Some("https://daycap.example.com/".to_owned()), ..Wording::default() };
-        check(&over, &wording, expect![[r#"
+        check(
+            &over,
+            &wording,
+            expect![[r#"
             {
               "attachments": [
                 {
@@ -126,6 +129,7 @@ mod tests {
                 }
               ],
               "type": "message"
-            }"#]]);
+            }"#]],
+        );
     }
 }
