@@ -307,7 +307,7 @@ fn of_too_many_the_mildest_are_dropped_and_ends_before_beginnings() {
     for last in ["x", "y", "z"] {
         room.tell(&["ops"], &grave(last));
     }
-    let dropped = |what: &str| format!("notify \"ops\": {what} is dropped: 100 or more wait already");
+    let dropped = |what: &str| format!("notify \"ops\": {what} is dropped: too many messages wait already");
     assert_eq!(room.said, [dropped("the end of end"), dropped("mild"), dropped("grave")]);
     assert_eq!((room.count("dropped"), room.outbox.statuses(&[notifier("ops")])[0].pending), (3, 100));
 }
