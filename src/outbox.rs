@@ -120,10 +120,14 @@ impl Outbox {
     /// A message is news for each of these that wants it.
     pub fn put(&mut self, message: &Message, notifiers: &[Notifier]) -> Vec<Note> {
         let mut notes = Vec::new();
-        for notifier in notifiers.iter().filter(|notifier| notifier.wants(message)) {
+        for notifier in notifiers {
             let desk = self.desks.entry(notifier.name.clone()).or_insert_with(|| Desk::new(notifier.kind.stands()));
-            let dropped = desk.put(message.clone());
-            self.note(&notifier.name, dropped, &mut notes);
+            if notifier.wants(message) {
+                let dropped = desk.put(message.clone());
+                self.note(&notifier.name, dropped, &mut notes);
+            } else {
+                desk.forget(&message.id);
+            }
         }
         self.changed = true;
         notes

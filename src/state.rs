@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::collect::log::LogMark;
+use crate::collect::observed::Observation;
 use crate::day::{Day, Minute};
 use crate::outbox::{self, Outbox};
 use crate::publish::{alert, trouble};
@@ -41,6 +42,9 @@ pub struct State {
     /// gone, or was replaced by an older one, must not look like a day without requests.
     #[serde(default)]
     pub held: Held,
+    /// By quota name: the last that servers said of it. Unlike counts, no ledger has it.
+    #[serde(default)]
+    pub observed: BTreeMap<String, Observation>,
     /// Messages that have not arrived yet.
     #[serde(default, deserialize_with = "outbox::lenient")]
     pub outbox: Outbox,

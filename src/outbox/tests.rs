@@ -249,7 +249,13 @@ fn an_end_that_a_notifier_does_not_want_takes_no_beginning_back() {
     assert_eq!(room.tried(), ["ops: first"]);
     room.answer("ops", None);
     assert_eq!(room.tried(), ["ops: a"]);
+    room.answer("ops", None);
     assert_eq!(room.said, [""; 0]);
+    for message in [resolved("a"), firing("a")] {
+        let notes = room.outbox.put(&message, std::slice::from_ref(&deaf));
+        room.note(notes);
+    }
+    assert_eq!(room.tried(), ["ops: a"], "it began again");
 }
 
 #[test]
