@@ -22,6 +22,7 @@ pub mod doubt;
 pub mod keep;
 pub mod harvest;
 pub mod raw;
+pub mod observed;
 pub mod usage;
 pub mod state;
 pub mod sources;
@@ -33,6 +34,7 @@ pub mod summarise;
 pub mod engine;
 pub mod daemon;
 pub mod verify;
+pub mod backtest;
 
 pub mod config;
 pub mod cli;

@@ -1,6 +1,8 @@
 //! What the user typed becomes what is needed, is done, and ends in an exit code. Data goes to stdout,
 //! words to stderr. Nothing here reads a clock or the environment: [`Terms`] brings both.
 
+mod alerts;
+mod backtest;
 mod ingest;
 mod explain;
 mod notify;
@@ -72,6 +74,8 @@ pub fn perform(cli: Cli, terms: &Terms, out: &mut dyn Write) -> Done {
         Command::Ingest(asked) => ingest::ingest(asked, terms),
         Command::Notify(asked) => notify::notify(&asked.action, terms, out),
         Command::Verify(asked) => verify::verify(asked, terms, out),
+        Command::Backtest(asked) => backtest::backtest(&asked, terms, out),
+        Command::Alerts(asked) => alerts::alerts(&asked, terms, out),
         Command::CheckConfig(asked) => check_config(&asked.config, terms, out),
         Command::Completions(asked) => completions(&asked, out),
     }
@@ -80,6 +84,8 @@ pub fn perform(cli: Cli, terms: &Terms, out: &mut dyn Write) -> Done {
 fn check_config(path: &Path, terms: &Terms, out: &mut dyn Write) -> Done {
     let config = read_config(path, &(terms.surroundings)()).map_err(Failure::Usage)?;
     check_notifiers(&config, Purpose::Trial)?;
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    config::preset::left_open(&text).iter().for_each(|unsaid| tell(unsaid));
     let (sources, quotas) = (config.sources.len(), config.quotas.len());
     print(out, &format!("{}: good: {}, {}\n", path.display(), several(sources, "source"), several(quotas, "quota")))
 }

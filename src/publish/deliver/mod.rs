@@ -53,7 +53,8 @@ impl Notifier {
     pub fn wants(&self, message: &Message) -> bool {
         let matters = message.severity >= self.severity_min;
         let is_news = self.sends_resolved || message.status == Status::Firing;
-        matches!(message.level, Topic::Drill(_)) || (matters && is_news)
+        let is_heard = self.kind.keeps() || !message.quiet;
+        matches!(message.level, Topic::Drill(_)) || (matters && is_news && is_heard)
     }
 }
 
@@ -92,6 +93,20 @@ impl Kind {
             | Kind::GoogleChat(_)
             | Kind::Ntfy(_)
             | Kind::PagerDuty(_)
+            | Kind::Mail(_) => false,
+        }
+    }
+
+    /// Whether the receiver keeps what fires by its id, and so must hear of each end.
+    fn keeps(&self) -> bool {
+        match self {
+            Kind::Alertmanager(_) | Kind::Webhook(_) | Kind::PagerDuty(_) => true,
+            Kind::Exec(_)
+            | Kind::Slack(_)
+            | Kind::Discord(_)
+            | Kind::Teams(_)
+            | Kind::GoogleChat(_)
+            | Kind::Ntfy(_)
             | Kind::Mail(_) => false,
         }
     }
