@@ -185,10 +185,9 @@ impl Engine {
 
     fn harvested(&mut self, now: Now, harvest: Harvest, effects: &mut Vec<Effect>) {
         let rows = harvest.tally.rows();
-        let minute = Minute::at(now.wall);
         for usage in &mut self.usages {
-            usage.add(&rows, &self.config.host, minute);
-            let odd = usage.hear(&harvest.observed, &self.config.host, minute);
+            usage.add(&rows, &self.config.host);
+            let odd = usage.hear(&harvest.observed, &self.config.host, Minute::at(now.wall));
             effects.extend(odd.map(|text| Effect::Say(Severity::Warn, text)));
         }
         self.count_requests(&rows);

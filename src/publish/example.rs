@@ -10,11 +10,13 @@ use super::alert::Level;
 use super::message::{Figures, Message, Severity, Status, Topic};
 use super::server::ServerTruth;
 use super::snapshot::{
-    BurstStatus, BusiestMinute, CommitStatus, Contributor, Pace, QuotaStatus, RequestLabels, Snapshot, SourceStatus,
+    BurstStatus, BusiestMinute, CalendarDay, CommitStatus, Contributor, Pace, QuotaStatus, RequestLabels, Snapshot,
+    SourceStatus, Worst,
 };
 use super::trouble::Concern;
 use crate::collect::request::Lines;
 use crate::count::ledger::{Completeness, Reason};
+use crate::day::Minute;
 use crate::forecast::{Confidence, Forecast};
 use crate::quota::WindowKind;
 
@@ -23,13 +25,14 @@ pub fn now() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 11, 22, 14, 30, 0).single().expect("a valid instant")
 }
 
-/// A quota that is doing well, one that will run out, and two sources, of which one has trouble.
+/// A quota that is doing well, one that will run out, one whose day is not known, and two sources, of which one has
+/// trouble.
 pub fn snapshot() -> Snapshot {
     Snapshot {
         at: now(),
         version: "0.1.0",
         host: "app-1".into(),
-        quotas: vec![calm_quota(), projected_quota()],
+        quotas: vec![calm_quota(), projected_quota(), any_day_quota()],
         sources: vec![healthy_source(), troubled_source()],
         commit: CommitStatus { last: Some(now() - TimeDelta::seconds(4)), failures: 2, failing: None },
         requests: Arc::new(requests()),
@@ -124,6 +127,25 @@ pub fn projected_quota() -> QuotaStatus {
         top: vec![contributor("geo", "/v1/geocode", 7_900, Some(4_100))],
         pace: Pace { per_minute: 12.0, usual_max: Some(60) },
         server: None,
+    }
+}
+
+/// A budget in a quota whose provider does not say when its day begins. Yesterday was fuller.
+pub fn any_day_quota() -> QuotaStatus {
+    QuotaStatus {
+        name: "jobs/sync".into(),
+        within: Some("jobs".into()),
+        window: WindowKind::AnyDay,
+        limit: 20_000,
+        used: 9_300,
+        remaining: 10_700,
+        window_start: now() - TimeDelta::minutes(1_439),
+        resets_at: now() + TimeDelta::minutes(1_440),
+        calendar_day: Some(CalendarDay { day: Minute::at(now()).utc_day(), used: 5_100, resets_at: midnight(23, 0) }),
+        worst: Some(Worst { used: 11_250, until: now() - TimeDelta::hours(9) }),
+        burst: None,
+        top: vec![contributor("sync", "jobSearch", 9_300, Some(9_800))],
+        ..calm_quota()
     }
 }
 

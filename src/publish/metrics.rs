@@ -26,6 +26,7 @@ pub fn render(snapshot: &Snapshot) -> String {
 fn gather(snapshot: &Snapshot) -> prometheus::Result<String> {
     let scrape = Scrape { registry: Registry::new() };
     quotas(&scrape, &snapshot.quotas)?;
+    windows(&scrape, &snapshot.quotas)?;
     forecasts(&scrape, &snapshot.quotas)?;
     servers(&scrape, &snapshot.quotas)?;
     sources(&scrape, &snapshot.sources)?;
@@ -70,6 +71,44 @@ fn quotas(scrape: &Scrape, quotas: &[QuotaStatus]) -> prometheus::Result<()> {
         "1 if the current window's count is all there was, 0 if it is a lower bound.",
         ["quota"],
         each(|quota| exact(&quota.completeness)),
+    )
+}
+
+/// What only some quotas have: a rolling window, a burst limit.
+fn windows(scrape: &Scrape, quotas: &[QuotaStatus]) -> prometheus::Result<()> {
+    let some = |value: fn(&QuotaStatus) -> Option<f64>| {
+        quotas.iter().filter_map(move |quota| Some(([quota.name.as_str()], value(quota)?)))
+    };
+    let gauge = |name, help, value: fn(&QuotaStatus) -> Option<f64>| scrape.gauge(name, help, ["quota"], some(value));
+    gauge(
+        "daycap_quota_calendar_day_used",
+        "Units used on the zone's calendar day, where the provider does not say when its day begins.",
+        |quota| Some(float(quota.calendar_day?.used)),
+    )?;
+    gauge(
+        "daycap_quota_worst_rolling_used",
+        "Units used in the fullest 24 hours that ended within the last 24, of rolling windows.",
+        |quota| Some(float(quota.worst?.used)),
+    )?;
+    gauge(
+        "daycap_quota_burst_limit_requests_per_minute",
+        "Requests that the burst limit allows a minute; of a limit a second, sixty times that.",
+        |quota| Some(float(quota.burst.as_ref()?.limit_per_minute)),
+    )?;
+    gauge(
+        "daycap_quota_busiest_minute_requests",
+        "Requests in the current window's busiest minute, where there is a burst limit.",
+        |quota| Some(quota.burst.as_ref()?.busiest.map_or(0.0, |busiest| float(busiest.requests))),
+    )?;
+    gauge(
+        "daycap_quota_busiest_minute_timestamp_seconds",
+        "When the current window's busiest minute began, in seconds since 1970; absent before its first request.",
+        |quota| Some(seconds(quota.burst.as_ref()?.busiest?.start)),
+    )?;
+    gauge(
+        "daycap_quota_minutes_above_burst",
+        "Minutes of the current window with more requests than the burst limit allows; a lower bound of a limit a second.",
+        |quota| Some(float(quota.burst.as_ref()?.minutes_above)),
     )
 }
 

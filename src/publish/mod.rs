@@ -9,6 +9,7 @@ pub mod alert;
 pub mod trouble;
 pub mod deliver;
 pub mod text;
+pub mod window;
 pub mod metrics;
 pub mod web;
 pub mod status;

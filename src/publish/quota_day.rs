@@ -281,7 +281,7 @@ pub(super) mod tests {
         minutes.insert(Minute(day("2026-11-20").span(BERLIN).start.0 + 12 * 60), 110);
         let month = WindowKind::Month { first_day: 15 };
         assert_eq!(told(WindowKind::Day, 6_050, &minutes), "6100 from 20 00:00 to 21 00:00, 20 17:55");
-        assert_eq!(told(month, 30_000, &minutes), "36100 from 15 00:00 to 21 00:00, 19 17:59");
+        assert_eq!(told(month, 29_990, &minutes), "36100 from 15 00:00 to 21 00:00, 19 17:59");
         assert_eq!(told(WindowKind::Hour, 700, &minutes), "700 from 20 12:00 to 20 13:00, never");
         assert_eq!(told(WindowKind::Rolling, 6_050, &minutes), "6100 from 20 00:00 to 21 00:00, 20 12:00");
         assert_eq!(told(WindowKind::FirstCall, 6_000, &minutes), "6100 from 20 08:00 to 21 08:00, 20 17:50");

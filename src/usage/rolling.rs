@@ -54,7 +54,7 @@ mod tests {
         assert_eq!(told(11_000), (12, 11_001));
         assert_eq!(told(11_800), (12, 11_001), "though no more than 8 count now");
         assert_eq!(told(12_439), (12, 11_001), "though daycap may have been down when it was");
-        assert_eq!(told(12_440), (8, 12_440), "10,000 is out of the day before");
+        assert_eq!(told(12_880), (8, 11_501), "windows with 10,000 ended longer ago");
         assert_eq!(told(20_000), (0, 20_001));
     }
 
