@@ -83,6 +83,10 @@ fn block(quota: &QuotaStatus, now: DateTime<Utc>) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {name:<11} {value}");
     }
+    if !quota.alerts.is_empty() {
+        let levels: Vec<_> = quota.alerts.iter().map(Level::to_string).collect();
+        let _ = writeln!(text, "  {:<11} {}", "alerts", levels.join(", "));
+    }
     if !quota.stale_sources.is_empty() {
         let names = printable(&quota.stale_sources.join(", "));
         let _ = writeln!(text, "  {:<11} {names}: low usage may be lines that are not there", "silent");
@@ -203,6 +207,7 @@ mod tests {
               may spend   2.0 a minute until then
               busiest     geo /v1/geocode 7,900
               count       at least this many: app.log was truncated before 1,024 bytes were read (between 2026-11-22 13:00:00 and 13:02:00 UTC)
+              alerts      projected
               silent      /srv/crm/api.log: low usage may be lines that are not there
 
             source /var/log/app/*.log: 3 logs, read to the end, last request 2 s ago, 20,245 lines counted, 310 skipped
