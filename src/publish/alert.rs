@@ -173,7 +173,7 @@ pub fn play(memory: &mut Memory, quota: &QuotaStatus, rules: &Rules, now: DateTi
 fn hush(messages: &mut [Message], goes_on: Option<Level>) {
     let level = |message: &Message| match message.level {
         Topic::Quota(level) => Some(level),
-        Topic::Counting(_) => None,
+        Topic::Counting(_) | Topic::Drill(_) => None,
     };
     let gravest_over = messages.iter().filter_map(level).max().filter(|over| Some(*over) > goes_on);
     let fires = messages.iter().any(|message| message.status == Status::Firing);

@@ -84,6 +84,14 @@ impl Severity {
 pub enum Topic {
     Quota(Level),
     Counting(Concern),
+    Drill(Drill),
+}
+
+/// Nothing is the matter: somebody tries whether messages arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Drill {
+    Test,
 }
 
 impl Topic {
@@ -91,6 +99,7 @@ impl Topic {
         match self {
             Topic::Quota(level) => level.severity(),
             Topic::Counting(concern) => concern.severity(),
+            Topic::Drill(Drill::Test) => Severity::Info,
         }
     }
 }
@@ -100,6 +109,7 @@ impl fmt::Display for Topic {
         match self {
             Topic::Quota(level) => level.fmt(formatter),
             Topic::Counting(concern) => formatter.write_str(concern.name()),
+            Topic::Drill(Drill::Test) => formatter.write_str("test"),
         }
     }
 }
@@ -176,7 +186,8 @@ mod tests {
 
     #[test]
     fn news_read_back_from_the_state_is_the_same_news() {
-        for message in [example::alert(), example::trouble()] {
+        let drill = Message { level: Topic::Drill(Drill::Test), ..example::trouble() };
+        for message in [example::alert(), example::trouble(), drill] {
             let json = serde_json::to_string(&message).expect("serialises");
             assert_eq!(serde_json::from_str::<Message>(&json).expect("is read back"), message, "{json}");
         }

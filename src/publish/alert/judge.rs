@@ -22,14 +22,14 @@ pub(super) fn levels(quota: &QuotaStatus, before: &Before, rules: &Rules, now: D
         Level::Used(percent) => is_used(quota, *percent, if held(*level) { margin(quota, rules) } else { 0 }),
         Level::Projected => is_projected(quota, held(*level), rules, now),
         Level::Imminent => is_imminent(quota, held(*level), before.burst, rules, now),
-        Level::Exceeded => quota.used > quota.limit || held(*level) && stays_exceeded(quota, rules),
+        Level::Exceeded => has_exceeded(quota) || held(*level) && stays_exceeded(quota, rules),
     };
     rules.levels().into_iter().filter(holds).collect()
 }
 
 /// Whether use falls again minute by minute, and not all at once when a window ends.
 pub fn rolls(quota: &QuotaStatus) -> bool {
-    quota.window == "rolling-24h"
+    quota.window.is_rolling()
 }
 
 fn length(quota: &QuotaStatus) -> TimeDelta {
@@ -47,6 +47,11 @@ fn is_used(quota: &QuotaStatus, percent: u8, margin: u8) -> bool {
 
 fn margin(quota: &QuotaStatus, rules: &Rules) -> u8 {
     if rolls(quota) { rules.used_margin } else { 0 }
+}
+
+/// A rolling window may have been fuller while nobody looked.
+fn has_exceeded(quota: &QuotaStatus) -> bool {
+    quota.worst.map_or(quota.used, |worst| worst.used.max(quota.used)) > quota.limit
 }
 
 /// Too much used stays too much until the window ends, whatever is found out later.
