@@ -71,6 +71,20 @@ fn quotas(scrape: &Scrape, quotas: &[QuotaStatus]) -> prometheus::Result<()> {
         "1 if the current window's count is all there was, 0 if it is a lower bound.",
         ["quota"],
         each(|quota| exact(&quota.completeness)),
+    )?;
+    alerts(scrape, quotas)
+}
+
+/// Only what holds has a series, so that an alert ends where its series does.
+fn alerts(scrape: &Scrape, quotas: &[QuotaStatus]) -> prometheus::Result<()> {
+    let holding =
+        quotas.iter().flat_map(|quota| quota.alerts.iter().map(|level| (quota.name.as_str(), level.to_string())));
+    let holding: Vec<_> = holding.collect();
+    scrape.gauge(
+        "daycap_alert_firing",
+        "1 for each level that holds for the quota now, by daycap's own thresholds; absent for those that do not.",
+        ["quota", "level"],
+        holding.iter().map(|(quota, level)| ([*quota, level.as_str()], 1.0)),
     )
 }
 
