@@ -29,6 +29,7 @@ pub enum Command {
     Explain(Explain),
     Ingest(Ingest),
     Verify(Verify),
+    Backtest(Backtest),
     CheckConfig(CheckConfig),
     Completions(Completions),
 }
@@ -217,6 +218,39 @@ pub enum Listing {
     Table,
     Csv,
     Json,
+}
+
+/// Replay past days: how far forecasts and alerts would have been right, beside simpler methods
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  daycap backtest
+  daycap backtest --counts requests.csv --limit 40000 --tz Europe/Berlin
+  daycap backtest --counts a.csv --counts b.csv --limit p85 --history 7 --format json
+  daycap backtest --alerts
+
+CSV has the header series,timestamp,count or timestamp,count, and a row for each bin, of at most an hour, also where its
+count is 0. A time stamp is its bin's begin. A day with missing rows is not judged. Each forecast sees only what was known
+at its hour.")]
+pub struct Backtest {
+    /// Counts to replay instead of the ledger: CSV, or - for standard input; may be given again
+    #[arg(long, value_name = "FILE")]
+    pub counts: Vec<String>,
+    /// Limit of a day: units, or a percentile of the series' own days [default: the quota's; p85 without one]
+    #[arg(long, value_name = "N|pNN")]
+    pub limit: Option<String>,
+    /// Days of history that a forecast may see
+    #[arg(long, value_name = "DAYS", default_value_t = 28, value_parser = clap::value_parser!(u32).range(0..=366))]
+    pub history: u32,
+    /// Zone of days, and of time stamps that state none [default: UTC; of a quota its own]
+    #[arg(long, value_name = "ZONE")]
+    pub tz: Option<String>,
+    /// Print what would have fired, day by day, instead of figures
+    #[arg(long)]
+    pub alerts: bool,
+    #[arg(long, value_enum, default_value_t = Listing::Table)]
+    pub format: Listing,
+    #[command(flatten)]
+    pub place: Place,
 }
 
 /// Read the configuration, say what is wrong with it, and end

@@ -2,6 +2,9 @@
 //! the remedy. This file never opens anything and never reads the environment: [`Surroundings`] tells it.
 
 mod journal;
+mod keys;
+mod notify;
+mod quota;
 mod told;
 
 use std::collections::BTreeMap;
@@ -18,8 +21,8 @@ use crate::collect::decode::mapping::Wanted;
 use crate::collect::stream::STDIN;
 use crate::collect::{CountFrom, Format, Mapping, Reading, Source, Start};
 use crate::day;
-use crate::publish::deliver::{Kind, Notifier};
-use crate::quota::{Column, Match, Quota, Window};
+use crate::publish::deliver::Notifier;
+use crate::quota::{Match, Quota, Window};
 use crate::silence::StaleAfter;
 
 /// What `daycap run` needs to know.
@@ -83,7 +86,6 @@ const COMMIT_INTERVAL_DEFAULT: Duration = Duration::from_secs(10);
 const KEEP_DAYS_DEFAULT: u32 = 800;
 /// A century: further back, calendars end.
 const KEEP_DAYS_MAX: u32 = 36_500;
-const NOTIFY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 
 /// The configuration of `daycap run LOG... --limit N`: one source, at most one quota.
 pub fn ad_hoc(logs: Vec<String>, limit: Option<NonZeroU64>, zone: Tz, surroundings: &Surroundings) -> Config {
@@ -127,9 +129,9 @@ struct Raw {
     #[serde(default)]
     source: Vec<RawSource>,
     #[serde(default)]
-    quota: Vec<RawQuota>,
+    quota: Vec<quota::RawQuota>,
     #[serde(default)]
-    notify: Vec<RawNotify>,
+    notify: Vec<notify::RawNotify>,
 }
 
 #[derive(Default, Deserialize)]
@@ -173,28 +175,6 @@ struct RawSource {
     keys: BTreeMap<String, String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawQuota {
-    name: String,
-    limit: i64,
-    window: Option<String>,
-    tz: Option<String>,
-    #[serde(default, rename = "match")]
-    matching: toml::Table,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawNotify {
-    name: Option<String>,
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    command: Vec<String>,
-    timeout: Option<String>,
-}
-
 /// The candidate most like `word`.
 pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let likeness = |candidate: &str| strsim::jaro_winkler(word, candidate);
@@ -208,17 +188,21 @@ fn settle(raw: Raw, surroundings: &Surroundings) -> Result<Config, String> {
         stale_after.extend(silence.map(|silence| (source.name.clone(), silence)));
         sources.push(source);
     }
+    let host = raw.state.host.unwrap_or_else(|| surroundings.hostname.clone());
+    let listen = listen(raw.http.listen.as_deref())?;
+    let here = notify::Here { host: &host, port: listen.port() };
+    let notifiers = raw.notify.into_iter().map(|raw| notify::settle(raw, &here)).collect::<Result<_, _>>()?;
     let config = Config {
         state_dir: raw.state.dir.unwrap_or_else(|| surroundings.state_dir()),
-        host: raw.state.host.unwrap_or_else(|| surroundings.hostname.clone()),
+        host,
         commit_interval: duration("state.commit_interval", raw.state.commit_interval.as_deref())?
             .unwrap_or(COMMIT_INTERVAL_DEFAULT),
         keep_days: keep_days(raw.state.keep.as_deref())?,
-        listen: listen(raw.http.listen.as_deref())?,
+        listen,
         sources,
         stale_after,
-        quotas: raw.quota.into_iter().map(settle_quota).collect::<Result<_, _>>()?,
-        notifiers: raw.notify.into_iter().map(settle_notifier).collect::<Result<_, _>>()?,
+        quotas: raw.quota.into_iter().map(quota::settle).collect::<Result<_, _>>()?,
+        notifiers,
     };
     refuse_doubles("source", config.sources.iter().map(|source| source.name.as_str()))?;
     journal::refuse_doubles(&config.sources)?;
@@ -325,45 +309,6 @@ fn start(text: Option<&str>) -> Result<Start, String> {
 
 fn zone(text: Option<&str>) -> Result<Tz, String> {
     text.map_or(Ok(Tz::UTC), |name| day::parse_zone(name).map_err(|error| format!("tz: {error}")))
-}
-
-fn settle_quota(raw: RawQuota) -> Result<Quota, String> {
-    let name = raw.name;
-    let within = |error: String| format!("quota {name:?}: {error}");
-    let limit = u64::try_from(raw.limit).ok().and_then(NonZeroU64::new);
-    let limit = limit.ok_or_else(|| within(format!("limit is {}; it must be at least 1", raw.limit)))?;
-    let zone = zone(raw.tz.as_deref()).map_err(within)?;
-    let window = match raw.window.as_deref() {
-        None | Some("day") => Window::Day(zone),
-        Some(other) => return Err(within(format!("window is {other:?}; the only window so far is \"day\""))),
-    };
-    let matching = settle_match(&raw.matching).map_err(within)?;
-    Ok(Quota { name, limit, window, matching })
-}
-
-fn settle_match(table: &toml::Table) -> Result<Match, String> {
-    let pair = |(key, value): (&String, &toml::Value)| -> Result<(Column, String), String> {
-        let column = key.parse().map_err(|error| format!("match: {error}"))?;
-        match value {
-            toml::Value::String(text) => Ok((column, text.clone())),
-            toml::Value::Integer(number) => Ok((column, number.to_string())),
-            other => Err(format!("match: {key} is {other}; write a text or a whole number")),
-        }
-    };
-    table.iter().map(pair).collect::<Result<_, _>>().map(Match)
-}
-
-fn settle_notifier(raw: RawNotify) -> Result<Notifier, String> {
-    let name = raw.name.unwrap_or_else(|| raw.kind.clone());
-    let within = |error: String| format!("notify {name:?}: {error}");
-    if raw.kind != "exec" {
-        return Err(within(format!("type is {:?}; the only type so far is \"exec\"", raw.kind)));
-    }
-    if raw.command.is_empty() {
-        return Err(within("command is empty; write it as [\"/path/to/program\", \"argument\"]".to_owned()));
-    }
-    let timeout = duration("timeout", raw.timeout.as_deref()).map_err(within)?.unwrap_or(NOTIFY_TIMEOUT_DEFAULT);
-    Ok(Notifier { name, kind: Kind::Exec(raw.command), timeout })
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ use crate::day::{DAY_MINUTES, Day, Minute, Now};
 use crate::doubt::Doubts;
 use crate::harvest::Harvest;
 use crate::keep;
-use crate::publish::deliver::{Message, Notifier};
+use crate::publish::deliver::Notifier;
+use crate::publish::message::Message;
 use crate::publish::snapshot::{CommitStatus, RequestCounts, RequestLabels, Snapshot};
 use crate::publish::{alert, trouble};
 use crate::sources::Sources;
@@ -313,7 +314,7 @@ impl Engine {
             self.failing_since.is_some_and(|since| now.uptime.saturating_sub(since) >= COMMIT_FAILING_SAID_AFTER);
         let failing = self.commit.failing.as_deref().filter(|_| fails_for_long);
         let trouble = trouble::commits_due(&mut self.troubles, failing, now.wall);
-        effects.extend(trouble.map(|trouble| Effect::Deliver(Message::Trouble(trouble))));
+        trouble.into_iter().for_each(|message| self.tell(message, effects));
         // Half-read logs look like low usage, or like a pace that is none.
         if self.caught_up {
             self.judge(&snapshot, effects);
@@ -324,16 +325,21 @@ impl Engine {
     /// What the snapshot shows and people must know.
     fn judge(&mut self, snapshot: &Snapshot, effects: &mut Vec<Effect>) {
         for alert in alert::due(&mut self.alerts, &snapshot.quotas, snapshot.at) {
-            self.changed = true;
-            effects.push(Effect::Deliver(Message::Alert(alert)));
+            self.tell(alert, effects);
         }
         let before = self.troubles.clone();
         let troubles = trouble::due(&mut self.troubles, snapshot);
-        effects.extend(troubles.into_iter().map(|trouble| Effect::Deliver(Message::Trouble(trouble))));
+        troubles.into_iter().for_each(|message| self.tell(message, effects));
         for name in before.stale().difference(self.troubles.stale()) {
             effects.push(Effect::Say(Severity::Info, format!("source {name:?} logs again")));
         }
         self.changed |= self.troubles != before;
+    }
+
+    /// News goes to people by this way alone.
+    fn tell(&mut self, message: Message, effects: &mut Vec<Effect>) {
+        self.changed = true;
+        effects.push(Effect::Deliver(message));
     }
 
     /// Everything known at `now`.

@@ -32,6 +32,7 @@ pub mod summarise;
 pub mod engine;
 pub mod daemon;
 pub mod verify;
+pub mod backtest;
 
 pub mod config;
 pub mod cli;

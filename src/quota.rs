@@ -78,6 +78,13 @@ pub enum Window {
 }
 
 impl Window {
+    /// As the configuration spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Window::Day(_) => "day",
+        }
+    }
+
     pub fn zone(self) -> Tz {
         let Window::Day(zone) = self;
         zone

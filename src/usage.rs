@@ -14,7 +14,7 @@ use crate::count::tally::Minutes;
 use crate::day::{DAY_MINUTES, Day, Minute};
 use crate::forecast::{self, HISTORY_DAYS, PastDay, Running, bins};
 use crate::publish::alert::{self, Level};
-use crate::publish::snapshot::QuotaStatus;
+use crate::publish::snapshot::{Contributor, Pace, QuotaStatus};
 use crate::quota::{Column, Quota};
 
 /// Minutes held a quota: the history, the window, and some that logs stamped ahead. Which are the oldest is told by
@@ -99,6 +99,7 @@ impl Usage {
         let exhausted_at = forecast.exhaustion_minutes.map(|minutes| now + minutes_delta(minutes));
         let mut status = QuotaStatus {
             name: self.quota.name.clone(),
+            window: self.quota.window.name(),
             limit,
             used,
             remaining: limit.saturating_sub(used),
@@ -111,6 +112,7 @@ impl Usage {
             completeness: self.completeness(incomplete),
             stale_sources: Vec::new(),
             top: self.busiest(),
+            pace: Pace::default(),
         };
         status.alerts = alert::levels(&status, &self.levels, now);
         self.levels.clone_from(&status.alerts);
@@ -155,12 +157,17 @@ impl Usage {
         self.quota.matching.0.iter().all(|(column, value)| says(*column).is_none_or(|said| said == value))
     }
 
-    fn busiest(&self) -> Vec<(String, String, u64)> {
-        let mut all: Vec<_> =
-            self.top.iter().map(|((service, op), units)| (service.clone(), op.clone(), *units)).collect();
-        all.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.cmp(b)));
+    fn busiest(&self) -> Vec<Contributor> {
+        let mut all: Vec<_> = self.top.iter().collect();
+        all.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
         all.truncate(TOP);
-        all
+        let contributor = |((service, operation), units): (&(String, String), &u64)| Contributor {
+            service: service.clone(),
+            operation: operation.clone(),
+            units: *units,
+            usual: None,
+        };
+        all.into_iter().map(contributor).collect()
     }
 }
 

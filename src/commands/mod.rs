@@ -1,6 +1,7 @@
 //! What the user typed becomes what is needed, is done, and ends in an exit code. Data goes to stdout,
 //! words to stderr. Nothing here reads a clock or the environment: [`Terms`] brings both.
 
+mod backtest;
 mod ingest;
 mod explain;
 mod report;
@@ -69,6 +70,7 @@ pub fn perform(cli: Cli, terms: &Terms, out: &mut dyn Write) -> Done {
         Command::Explain(asked) => explain::explain(&asked, terms, out),
         Command::Ingest(asked) => ingest::ingest(asked, terms),
         Command::Verify(asked) => verify::verify(asked, terms, out),
+        Command::Backtest(asked) => backtest::backtest(&asked, terms, out),
         Command::CheckConfig(asked) => check_config(&asked.config, terms, out),
         Command::Completions(asked) => completions(&asked, out),
     }

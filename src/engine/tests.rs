@@ -7,6 +7,7 @@ use crate::collect::request::{Decoded, Series, pack};
 use crate::collect::tail::SourceProgress;
 use crate::config::Surroundings;
 use crate::count::ledger::Written;
+use crate::publish::message::Topic;
 use crate::publish::trouble::Concern;
 
 const NOON: &str = "2026-11-22T12:00:00Z";
@@ -118,7 +119,10 @@ fn failed(left: Commit) -> Event {
 fn alerts_in(effects: &[Effect]) -> Vec<alert::Level> {
     effects
         .iter()
-        .filter_map(|effect| if let Effect::Deliver(Message::Alert(alert)) = effect { Some(alert.level) } else { None })
+        .filter_map(|effect| match effect {
+            Effect::Deliver(Message { level: Topic::Quota(level), .. }) => Some(*level),
+            _ => None,
+        })
         .collect()
 }
 
@@ -239,9 +243,10 @@ fn a_finished_day_is_summarised_once_its_counts_are_saved() {
 fn troubles_in(effects: &[Effect]) -> Vec<Concern> {
     effects
         .iter()
-        .filter_map(
-            |effect| if let Effect::Deliver(Message::Trouble(trouble)) = effect { Some(trouble.level) } else { None },
-        )
+        .filter_map(|effect| match effect {
+            Effect::Deliver(Message { level: Topic::Counting(concern), .. }) => Some(*concern),
+            _ => None,
+        })
         .collect()
 }
 
@@ -469,7 +474,7 @@ fn a_clock_that_runs_ahead_and_comes_back_loses_nothing() {
     assert_eq!(engine.snapshot(jumped(20)).quotas[0].used, 3);
     let effects = engine.apply(now_after(40), harvest(NOON, 1, 500));
     let after = engine.snapshot(now_after(40)).quotas[0].clone();
-    assert_eq!((after.used, &after.top[0].2), (86, &86));
+    assert_eq!((after.used, after.top[0].units), (86, 86));
     assert_eq!(after.window_start, before.window_start);
     assert_eq!(alerts_in(&effects), [], "80 % is said again");
 }

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use super::message::{Figures, Message, Severity, Status, Topic};
 use super::snapshot::QuotaStatus;
 use super::text::thousands;
 use crate::count::ledger::Completeness;
@@ -84,25 +85,6 @@ pub struct Said {
     pub levels: Vec<Level>,
 }
 
-/// One message; serialised, it is what exec gets on stdin.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Alert {
-    pub quota: String,
-    pub level: Level,
-    /// One sentence for a person: used, limit, forecast with band, when it runs out, reset, what may be spent.
-    pub message: String,
-    pub at: DateTime<Utc>,
-    pub used: u64,
-    pub limit: u64,
-    pub p10: u64,
-    pub p50: u64,
-    pub p90: u64,
-    pub exceed_probability: f64,
-    pub exhausted_at: Option<DateTime<Utc>>,
-    pub resets_at: DateTime<Utc>,
-    pub sustainable_per_minute: f64,
-}
-
 /// Raised at 0.7 and cleared only below 0.4: at one threshold for both, a third of the alert days measured
 /// raised, cleared and raised again.
 const RAISE_PROBABILITY: f64 = 0.7;
@@ -134,7 +116,7 @@ fn is_used(quota: &QuotaStatus, percent: u64) -> bool {
 /// What to say now, and remember it as said. Only the gravest new level of a quota speaks; the milder ones
 /// that hold with it or that it implies are remembered with it. A new window begins with nothing said; a quota that
 /// is no more is forgotten, so that the memory is never larger than two windows of each of `quotas`.
-pub fn due(memory: &mut Memory, quotas: &[QuotaStatus], now: DateTime<Utc>) -> Vec<Alert> {
+pub fn due(memory: &mut Memory, quotas: &[QuotaStatus], now: DateTime<Utc>) -> Vec<Message> {
     let is_there = |name: &String| quotas.iter().any(|quota| quota.name == *name);
     memory.said.retain(|name, _| is_there(name));
     memory.before.retain(|name, _| is_there(name));
@@ -142,7 +124,7 @@ pub fn due(memory: &mut Memory, quotas: &[QuotaStatus], now: DateTime<Utc>) -> V
     quotas.iter().filter_map(|quota| due_for(memory, quota, now)).collect()
 }
 
-fn due_for(memory: &mut Memory, quota: &QuotaStatus, now: DateTime<Utc>) -> Option<Alert> {
+fn due_for(memory: &mut Memory, quota: &QuotaStatus, now: DateTime<Utc>) -> Option<Message> {
     let said = memory.said.get(&quota.name).map_or(&[][..], |said| &said.levels);
     let gravest = quota.alerts.iter().copied().filter(|level| !said.contains(level)).max()?;
     let known =
@@ -152,12 +134,30 @@ fn due_for(memory: &mut Memory, quota: &QuotaStatus, now: DateTime<Utc>) -> Opti
     Some(alert(quota, gravest, now))
 }
 
-fn alert(quota: &QuotaStatus, level: Level, now: DateTime<Utc>) -> Alert {
-    Alert {
-        quota: quota.name.clone(),
-        level,
+fn alert(quota: &QuotaStatus, level: Level, now: DateTime<Utc>) -> Message {
+    Message {
+        id: format!("{}/{}/{}", quota.name, level.name(), quota.window_start.timestamp()),
+        status: Status::Firing,
+        level: Topic::Quota(level),
+        severity: severity(level),
+        quota: Some(quota.name.clone()),
+        source: None,
         message: message(quota, level),
         at: now,
+        since: now,
+        figures: Some(figures(quota)),
+    }
+}
+
+fn severity(level: Level) -> Severity {
+    match level {
+        Level::Projected | Level::Used80 => Severity::Warning,
+        Level::Used95 | Level::Exceeded => Severity::Critical,
+    }
+}
+
+fn figures(quota: &QuotaStatus) -> Figures {
+    Figures {
         used: quota.used,
         limit: quota.limit,
         p10: quota.forecast.p10,
@@ -166,7 +166,10 @@ fn alert(quota: &QuotaStatus, level: Level, now: DateTime<Utc>) -> Alert {
         exceed_probability: quota.forecast.exceed_probability,
         exhausted_at: quota.exhausted_at,
         resets_at: quota.resets_at,
+        zone: quota.zone.clone(),
         sustainable_per_minute: quota.forecast.sustainable_per_minute,
+        confidence: quota.forecast.confidence,
+        top: quota.top.iter().take(3).cloned().collect(),
     }
 }
 
@@ -251,6 +254,7 @@ mod tests {
     use super::*;
     use crate::count::ledger::Reason;
     use crate::forecast::Forecast;
+    use crate::publish::snapshot::Pace;
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
 
@@ -262,6 +266,7 @@ mod tests {
     fn quota(used: u64, exceed_probability: f64) -> QuotaStatus {
         QuotaStatus {
             name: "prod".to_owned(),
+            window: "day",
             limit: 40_000,
             used,
             remaining: 40_000_u64.saturating_sub(used),
@@ -285,10 +290,18 @@ mod tests {
             completeness: Completeness::Exact,
             stale_sources: Vec::new(),
             top: Vec::new(),
+            pace: Pace::default(),
         }
     }
 
     const NOON: &str = "2026-11-22T11:00:00Z";
+
+    fn level(message: &Message) -> Level {
+        match message.level {
+            Topic::Quota(level) => level,
+            other @ (Topic::Counting(_) | Topic::Drill(_)) => panic!("{other}"),
+        }
+    }
 
     /// The levels that speak when a quota goes through these (used, probability), a message each.
     fn spoken(memory: &mut Memory, steps: &[(u64, f64)]) -> Vec<Level> {
@@ -298,7 +311,7 @@ mod tests {
             let mut quota = quota(*used, *probability);
             quota.alerts = levels(&quota, &before, at(NOON));
             before.clone_from(&quota.alerts);
-            spoken.extend(due(memory, &[quota], at(NOON)).iter().map(|alert| alert.level));
+            spoken.extend(due(memory, &[quota], at(NOON)).iter().map(|message| level(message)));
         }
         spoken
     }
@@ -409,7 +422,7 @@ mod tests {
         first.alerts = vec![Level::Used80];
         let second = QuotaStatus { name: "test".to_owned(), ..first.clone() };
         let alerts = due(&mut Memory::default(), &[first, second], at(NOON));
-        assert_eq!(alerts.iter().map(|alert| alert.quota.as_str()).collect::<Vec<_>>(), ["prod", "test"]);
+        assert_eq!(alerts.iter().filter_map(|alert| alert.quota.as_deref()).collect::<Vec<_>>(), ["prod", "test"]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! One snapshot in which every metric, line and label has a value, for the tests that render it.
-//! Nothing in production calls this file.
+//! In production, only the templates of notifiers are tried out on its messages, before a real one needs them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +7,9 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 
 use super::alert::Level;
-use super::snapshot::{CommitStatus, QuotaStatus, RequestLabels, Snapshot, SourceStatus};
+use super::message::{Figures, Message, Severity, Status, Topic};
+use super::snapshot::{CommitStatus, Contributor, Pace, QuotaStatus, RequestLabels, Snapshot, SourceStatus};
+use super::trouble::Concern;
 use crate::collect::request::Lines;
 use crate::count::ledger::{Completeness, Reason};
 use crate::forecast::{Confidence, Forecast};
@@ -34,6 +36,7 @@ pub fn snapshot() -> Snapshot {
 pub fn calm_quota() -> QuotaStatus {
     QuotaStatus {
         name: "prod".into(),
+        window: "day",
         limit: 40_000,
         used: 12_345,
         remaining: 27_655,
@@ -56,13 +59,15 @@ pub fn calm_quota() -> QuotaStatus {
         alerts: vec![],
         completeness: Completeness::Exact,
         stale_sources: vec![],
-        top: vec![("sync".into(), "jobSearch".into(), 8_123), ("crm".into(), "contact".into(), 4_222)],
+        top: vec![contributor("sync", "jobSearch", 8_123, None), contributor("crm", "contact", 4_222, Some(4_000))],
+        pace: Pace { per_minute: 21.0, usual_max: Some(180) },
     }
 }
 
 pub fn projected_quota() -> QuotaStatus {
     QuotaStatus {
         name: "maps".into(),
+        window: "day",
         limit: 10_000,
         used: 7_900,
         remaining: 2_100,
@@ -91,8 +96,70 @@ pub fn projected_quota() -> QuotaStatus {
             )],
         },
         stale_sources: vec!["/srv/crm/api.log".into()],
-        top: vec![("geo".into(), "/v1/geocode".into(), 7_900)],
+        top: vec![contributor("geo", "/v1/geocode", 7_900, Some(4_100))],
+        pace: Pace { per_minute: 12.0, usual_max: Some(60) },
     }
+}
+
+fn contributor(service: &str, operation: &str, units: u64, usual: Option<u64>) -> Contributor {
+    Contributor { service: service.into(), operation: operation.into(), units, usual }
+}
+
+/// The projected quota's news.
+pub fn alert() -> Message {
+    let quota = projected_quota();
+    Message {
+        id: "maps-projected-1".into(),
+        status: Status::Firing,
+        level: Topic::Quota(Level::Projected),
+        severity: Severity::Warning,
+        quota: Some(quota.name.clone()),
+        source: None,
+        message: "quota \"maps\" is forecast to exceed its limit: 7,900 of 10,000 used (79%)".into(),
+        at: now(),
+        since: now() - TimeDelta::minutes(10),
+        figures: Some(Figures {
+            used: quota.used,
+            limit: quota.limit,
+            p10: quota.forecast.p10,
+            p50: quota.forecast.p50,
+            p90: quota.forecast.p90,
+            exceed_probability: quota.forecast.exceed_probability,
+            exhausted_at: quota.exhausted_at,
+            resets_at: quota.resets_at,
+            zone: quota.zone,
+            sustainable_per_minute: quota.forecast.sustainable_per_minute,
+            confidence: quota.forecast.confidence,
+            top: quota.top,
+        }),
+    }
+}
+
+/// A silent source's news.
+pub fn trouble() -> Message {
+    Message {
+        id: "stale-crm-1".into(),
+        status: Status::Firing,
+        level: Topic::Counting(Concern::Stale),
+        severity: Severity::Warning,
+        quota: None,
+        source: Some("/srv/crm/api.log".into()),
+        message: "source \"/srv/crm/api.log\" has been silent for 9 h 00 min".into(),
+        at: now(),
+        since: now() - TimeDelta::hours(7),
+        figures: None,
+    }
+}
+
+/// A message of each shape.
+pub fn messages() -> [Message; 4] {
+    let endless = alert().figures.map(|figures| Figures { exhausted_at: None, top: Vec::new(), ..figures });
+    [
+        alert(),
+        Message { status: Status::Resolved, figures: endless, ..alert() },
+        trouble(),
+        Message { source: None, level: Topic::Counting(Concern::CommitFailing), ..trouble() },
+    ]
 }
 
 fn healthy_source() -> SourceStatus {

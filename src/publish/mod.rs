@@ -3,6 +3,7 @@
 pub mod snapshot;
 #[doc(hidden)]
 pub mod example;
+pub mod message;
 pub mod alert;
 pub mod trouble;
 pub mod deliver;

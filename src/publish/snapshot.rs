@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::alert::Level;
 use crate::collect::request::{Lines, OTHER};
@@ -106,6 +106,8 @@ fn takes_place(places: &mut BTreeSet<(String, String)>, name: (&str, &str), most
 #[derive(Clone, Debug, Serialize)]
 pub struct QuotaStatus {
     pub name: String,
+    /// The kind of window, as the configuration spells it.
+    pub window: &'static str,
     pub limit: u64,
     pub used: u64,
     pub remaining: u64,
@@ -122,19 +124,28 @@ pub struct QuotaStatus {
     pub completeness: Completeness,
     /// Sources of this quota's requests that are stale: while there is one, low usage means little.
     pub stale_sources: Vec<String>,
-    /// Busiest operations of the window: service, operation, units; at most 10. Objects in JSON.
-    #[serde(serialize_with = "as_objects")]
-    pub top: Vec<(String, String, u64)>,
+    /// Busiest operations of the window, at most 10.
+    pub top: Vec<Contributor>,
+    pub pace: Pace,
 }
 
-fn as_objects<S: Serializer>(top: &[(String, String, u64)], serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Top<'a> {
-        service: &'a str,
-        operation: &'a str,
-        units: u64,
-    }
-    serializer.collect_seq(top.iter().map(|(service, operation, units)| Top { service, operation, units: *units }))
+/// How fast units are being used right now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Pace {
+    /// Of the last minute.
+    pub per_minute: f64,
+    /// The busiest minute of the past week, today left out; `None` before a whole day is known.
+    pub usual_max: Option<u64>,
+}
+
+/// One operation's part in what is used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contributor {
+    pub service: String,
+    pub operation: String,
+    pub units: u64,
+    /// What it has used by this time on a usual day; `None` before a whole day is known.
+    pub usual: Option<u64>,
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::alert::Level;
-use super::snapshot::{QuotaStatus, Snapshot, SourceStatus};
+use super::snapshot::{Contributor, QuotaStatus, Snapshot, SourceStatus};
 use super::text::{bar, clock, compact, compact_band, duration, instant, likelihood, percent, printable, thousands};
 use crate::collect::request::Lines;
 use crate::count::ledger::Completeness;
@@ -117,7 +117,7 @@ fn runs_out(quota: &QuotaStatus, now: DateTime<Utc>) -> String {
 fn busiest(quota: &QuotaStatus) -> String {
     let shown = quota.top.iter().take(TOP_SHOWN);
     let named: Vec<_> = shown
-        .map(|(service, operation, units)| {
+        .map(|Contributor { service, operation, units, .. }| {
             format!("{} {} {}", printable(service), printable(operation), thousands(*units))
         })
         .collect();

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::message::{Message, Severity, Status, Topic};
 use super::snapshot::{QuotaStatus, Snapshot, SourceStatus};
 use super::text::duration;
 
@@ -30,19 +31,6 @@ impl Concern {
             Concern::CommitFailing => "commit_failing",
         }
     }
-}
-
-/// One message; serialised, it is what exec gets on stdin.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trouble {
-    pub level: Concern,
-    /// What is concerned, where it is one quota.
-    pub quota: Option<String>,
-    /// What is concerned, where it is one source.
-    pub source: Option<String>,
-    /// One sentence for a person.
-    pub message: String,
-    pub at: DateTime<Utc>,
 }
 
 /// What was already said. Kept in `state.json`, but for what keeps it from being written.
@@ -69,7 +57,7 @@ impl Memory {
 const WINDOWS_MAX: usize = 2;
 
 /// What to say of sources and quotas now, and remember it as said: each silence once, each window once.
-pub fn due(memory: &mut Memory, snapshot: &Snapshot) -> Vec<Trouble> {
+pub fn due(memory: &mut Memory, snapshot: &Snapshot) -> Vec<Message> {
     let is_stale = |name: &String| snapshot.sources.iter().any(|of| of.name == *name && of.stale_since.is_some());
     memory.stale.retain(is_stale);
     memory.not_exact.retain(|name, _| snapshot.quotas.iter().any(|quota| quota.name == *name));
@@ -91,26 +79,48 @@ pub fn due(memory: &mut Memory, snapshot: &Snapshot) -> Vec<Trouble> {
 }
 
 /// What to say of commits, which have been failing for long with this error; `None`: they have not.
-pub fn commits_due(memory: &mut Memory, failing: Option<&str>, at: DateTime<Utc>) -> Option<Trouble> {
+pub fn commits_due(memory: &mut Memory, failing: Option<&str>, at: DateTime<Utc>) -> Option<Message> {
     let was_said = std::mem::replace(&mut memory.commit_failing, failing.is_some());
     let error = failing.filter(|_| !was_said)?;
     let cost = "counting goes on in memory, and nothing is lost while the logs are kept";
     let message = format!("counts are not being saved: {error}; {cost}");
-    Some(Trouble { level: Concern::CommitFailing, quota: None, source: None, message, at })
+    Some(trouble(Concern::CommitFailing, None, None, message, at))
 }
 
-fn stale(source: &SourceStatus, at: DateTime<Utc>) -> Trouble {
+fn stale(source: &SourceStatus, at: DateTime<Utc>) -> Message {
     let last = source.last_request.map_or_else(String::new, |last| {
         format!(" for {}, since {}", duration(at - last), last.format("%Y-%m-%d %H:%M UTC"))
     });
     let remedy = "if its clients run, their log has moved or cannot be read, and low usage means nothing";
     let message = format!("source {:?} has been silent{last}, longer than expected: {remedy}", source.name);
-    Trouble { level: Concern::Stale, quota: None, source: Some(source.name.clone()), message, at }
+    trouble(Concern::Stale, None, Some(source.name.clone()), message, at)
 }
 
-fn not_exact(quota: &QuotaStatus, at: DateTime<Utc>) -> Trouble {
+fn not_exact(quota: &QuotaStatus, at: DateTime<Utc>) -> Message {
     let message = format!("quota {:?}: the count is a lower bound: {}", quota.name, quota.completeness.told());
-    Trouble { level: Concern::NotExact, quota: Some(quota.name.clone()), source: None, message, at }
+    trouble(Concern::NotExact, Some(quota.name.clone()), None, message, at)
+}
+
+fn trouble(
+    concern: Concern,
+    quota: Option<String>,
+    source: Option<String>,
+    message: String,
+    at: DateTime<Utc>,
+) -> Message {
+    let subject = quota.as_deref().or(source.as_deref()).unwrap_or_default();
+    Message {
+        id: format!("{subject}/{}/{}", concern.name(), at.timestamp()),
+        status: Status::Firing,
+        level: Topic::Counting(concern),
+        severity: Severity::Warning,
+        quota,
+        source,
+        message,
+        at,
+        since: at,
+        figures: None,
+    }
 }
 
 #[cfg(test)]
@@ -142,19 +152,19 @@ mod tests {
         snapshot
     }
 
-    fn said(memory: &mut Memory, snapshot: &Snapshot) -> Vec<Concern> {
+    fn said(memory: &mut Memory, snapshot: &Snapshot) -> Vec<Topic> {
         due(memory, snapshot).into_iter().map(|trouble| trouble.level).collect()
     }
 
     #[test]
     fn a_silence_is_said_once_and_again_after_the_source_has_logged() {
         let mut memory = Memory::default();
-        assert_eq!(said(&mut memory, &silent()), [Concern::Stale]);
+        assert_eq!(said(&mut memory, &silent()), [Topic::Counting(Concern::Stale)]);
         let kept = serde_json::to_string(&memory).expect("serialises");
         let mut memory: Memory = serde_json::from_str(&kept).expect("is read back");
         assert_eq!(said(&mut memory, &silent()), [], "a restart says it again");
         assert_eq!(said(&mut memory, &calm()), []);
-        assert_eq!(said(&mut memory, &silent()), [Concern::Stale]);
+        assert_eq!(said(&mut memory, &silent()), [Topic::Counting(Concern::Stale)]);
     }
 
     #[test]
@@ -162,12 +172,12 @@ mod tests {
         let mut memory = Memory::default();
         let mut tomorrow = inexact();
         tomorrow.quotas[0].window_start += TimeDelta::days(1);
-        assert_eq!(said(&mut memory, &inexact()), [Concern::NotExact]);
-        assert_eq!(said(&mut memory, &tomorrow), [Concern::NotExact]);
+        assert_eq!(said(&mut memory, &inexact()), [Topic::Counting(Concern::NotExact)]);
+        assert_eq!(said(&mut memory, &tomorrow), [Topic::Counting(Concern::NotExact)]);
         assert_eq!(said(&mut memory, &inexact()), [], "the clock has gone back");
         for days in 2..10 {
             tomorrow.quotas[0].window_start += TimeDelta::days(days);
-            assert_eq!(said(&mut memory, &tomorrow), [Concern::NotExact]);
+            assert_eq!(said(&mut memory, &tomorrow), [Topic::Counting(Concern::NotExact)]);
         }
         assert!(memory.not_exact.values().all(|windows| windows.len() <= WINDOWS_MAX));
         assert_eq!(said(&mut memory, &Snapshot { quotas: Vec::new(), ..calm() }), []);

@@ -206,7 +206,10 @@ mod tests {
         let status: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert_eq!(status["quotas"][0]["used"], 12_345);
         assert_eq!(status["quotas"][1]["alerts"][0], "projected");
-        assert_eq!(status["quotas"][0]["top"][1], json!({ "service": "crm", "operation": "contact", "units": 4_222 }));
+        assert_eq!(
+            status["quotas"][0]["top"][1],
+            json!({ "service": "crm", "operation": "contact", "units": 4_222, "usual": 4_000 })
+        );
         assert_eq!(status["sources"][0]["last_request"], "2026-11-22T14:29:58Z");
     }
 

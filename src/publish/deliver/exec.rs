@@ -11,8 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, Command};
 use tokio::time::timeout;
 
+use super::super::message::Message;
 use super::DeliveryError;
-use super::Message;
 
 /// How much of the end of a program's stderr is worth a log line.
 const STDERR_BYTES_MAX: usize = 4 * 1024;
@@ -54,9 +54,9 @@ struct Running {
 fn start(message: &Message, command: &[String]) -> io::Result<Running> {
     let child = Command::new(&command[0])
         .args(&command[1..])
-        .env("DAYCAP_QUOTA", message.quota())
-        .env("DAYCAP_SOURCE", message.source())
-        .env("DAYCAP_LEVEL", message.level())
+        .env("DAYCAP_QUOTA", message.quota.as_deref().unwrap_or_default())
+        .env("DAYCAP_SOURCE", message.source.as_deref().unwrap_or_default())
+        .env("DAYCAP_LEVEL", message.level.to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -117,29 +117,14 @@ async fn listen(pipe: Option<ChildStderr>, tail: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::publish::alert::{Alert, Level};
-    use crate::publish::trouble::{Concern, Trouble};
+    use crate::publish::example;
     use std::path::Path;
 
     const LONG: Duration = Duration::from_secs(30);
     const SHORT: Duration = Duration::from_millis(100);
 
     fn alert(message: String) -> Message {
-        Message::Alert(Alert {
-            quota: "prod".to_owned(),
-            level: Level::Used80,
-            message,
-            at: chrono::DateTime::UNIX_EPOCH,
-            used: 32_000,
-            limit: 40_000,
-            p10: 33_000,
-            p50: 35_000,
-            p90: 37_000,
-            exceed_probability: 0.25,
-            exhausted_at: None,
-            resets_at: chrono::DateTime::UNIX_EPOCH,
-            sustainable_per_minute: 5.5,
-        })
+        Message { message, ..example::alert() }
     }
 
     /// Run this shell script, with the directory as its `$1`.
@@ -169,31 +154,22 @@ mod tests {
         let script = "cat > $1/stdin; echo $DAYCAP_QUOTA $DAYCAP_LEVEL ${PATH:+inherited} > $1/environment";
         run(script, directory.path(), LONG).await.expect("it is delivered");
         let stdin = std::fs::read_to_string(directory.path().join("stdin")).expect("stdin was kept");
-        let received = serde_json::from_str(&stdin).expect("JSON");
-        assert_eq!(Message::Alert(received), alert("80% used".to_owned()));
-        assert!(stdin.ends_with("}\n") && stdin.contains(r#""level":"used_80""#), "{stdin}");
+        let received: Message = serde_json::from_str(&stdin).expect("JSON");
+        assert_eq!(received, alert("80% used".to_owned()));
+        assert!(stdin.ends_with("}\n") && stdin.contains(r#""level":"projected""#), "{stdin}");
         let environment = std::fs::read_to_string(directory.path().join("environment")).expect("it was kept");
-        assert_eq!(environment, "prod used_80 inherited\n");
+        assert_eq!(environment, "maps projected inherited\n");
     }
 
     #[tokio::test]
     async fn trouble_arrives_with_its_source_and_level() {
         let directory = directory();
-        let trouble = Trouble {
-            level: Concern::Stale,
-            quota: None,
-            source: Some("sync.log".to_owned()),
-            message: "it is silent".to_owned(),
-            at: chrono::DateTime::UNIX_EPOCH,
-        };
         let script = "cat > $1/stdin; echo \"$DAYCAP_QUOTA,$DAYCAP_SOURCE,$DAYCAP_LEVEL\" > $1/environment";
-        run_with(&Message::Trouble(trouble), script, directory.path(), LONG).await.expect("it is delivered");
+        run_with(&example::trouble(), script, directory.path(), LONG).await.expect("it is delivered");
         let kept = |name| std::fs::read_to_string(directory.path().join(name)).expect("it was kept");
-        assert_eq!(kept("environment"), ",sync.log,stale\n");
-        assert_eq!(
-            kept("stdin"),
-            "{\"level\":\"stale\",\"quota\":null,\"source\":\"sync.log\",\"message\":\"it is silent\",\"at\":\"1970-01-01T00:00:00Z\"}\n"
-        );
+        assert_eq!(kept("environment"), ",/srv/crm/api.log,stale\n");
+        let received: Message = serde_json::from_str(&kept("stdin")).expect("JSON");
+        assert_eq!(received, example::trouble());
     }
 
     #[tokio::test]

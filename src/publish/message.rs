@@ -1,0 +1,123 @@
+//! What is said to people and programs, whatever carries it: one piece of news about a quota or about counting itself.
+//! This file never decides whether there is news; `alert` and `trouble` do.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::alert::Level;
+use super::snapshot::Contributor;
+use super::trouble::Concern;
+use crate::forecast::Confidence;
+
+/// In JSON it is what exec gets on stdin; the figures stand beside the rest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// What is the matter has one id, from its first message to the one that it is over, after a restart too. Who receives
+    /// the same id with the same status again has been told already.
+    pub id: String,
+    pub status: Status,
+    pub level: Topic,
+    pub severity: Severity,
+    /// What is concerned, where it is one quota.
+    pub quota: Option<String>,
+    /// What is concerned, where it is one source.
+    pub source: Option<String>,
+    /// One sentence for a person: used, limit, forecast with band, when it runs out, reset, what may be spent.
+    pub message: String,
+    /// When this was said.
+    pub at: DateTime<Utc>,
+    /// Since when it holds; the same in the message that it is over.
+    pub since: DateTime<Utc>,
+    /// Of a quota's use; absent where counting itself is concerned.
+    #[serde(flatten)]
+    pub figures: Option<Figures>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Firing,
+    Resolved,
+}
+
+/// How soon somebody must act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    Info,
+    Warning,
+    Critical,
+}
+
+impl Severity {
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Critical => "critical",
+        }
+    }
+}
+
+/// What is the matter; its name in JSON, in `DAYCAP_LEVEL` and in labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Topic {
+    Quota(Level),
+    Counting(Concern),
+    Drill(Drill),
+}
+
+/// Nothing is the matter: somebody tries whether messages arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Drill {
+    Test,
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Topic::Quota(level) => formatter.write_str(level.name()),
+            Topic::Counting(concern) => formatter.write_str(concern.name()),
+            Topic::Drill(Drill::Test) => formatter.write_str("test"),
+        }
+    }
+}
+
+/// A quota's numbers when the message was written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    pub used: u64,
+    pub limit: u64,
+    pub p10: u64,
+    pub p50: u64,
+    pub p90: u64,
+    pub exceed_probability: f64,
+    pub exhausted_at: Option<DateTime<Utc>>,
+    pub resets_at: DateTime<Utc>,
+    /// IANA name of the zone in which a person reads these times.
+    pub zone: String,
+    pub sustainable_per_minute: f64,
+    pub confidence: Confidence,
+    /// The busiest three.
+    #[serde(default)]
+    pub top: Vec<Contributor>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::example;
+
+    #[test]
+    fn news_read_back_from_the_state_is_the_same_news() {
+        let drill = Message { level: Topic::Drill(Drill::Test), ..example::trouble() };
+        for message in [example::alert(), example::trouble(), drill] {
+            let json = serde_json::to_string(&message).expect("serialises");
+            assert_eq!(serde_json::from_str::<Message>(&json).expect("is read back"), message, "{json}");
+        }
+    }
+}
