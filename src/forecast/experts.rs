@@ -17,7 +17,7 @@ pub const EXPERTS: usize = 6;
 pub type Each = [f64; EXPERTS];
 
 /// k of the experts that look at the whole day so far.
-const DAY_STRENGTH: f64 = 0.5;
+pub const DAY_STRENGTH: f64 = 0.5;
 /// k of the experts that look at the last hours only.
 const LATELY_STRENGTH: f64 = 0.05;
 

@@ -56,7 +56,7 @@ impl Experience {
         left_minutes: f64,
         running: &Running,
     ) -> (f64, Spread) {
-        let now = Moment::of(&morning.counted, morning.position);
+        let now = Moment::of(&morning.counted, morning.reached);
         let minutes = left_minutes.min(morning.left_minutes());
         let until = morning.clock.position(morning.elapsed_minutes + minutes);
         let Some(yesterday) = self.days.first() else {
@@ -69,7 +69,7 @@ impl Experience {
             Question { experience: self, position: morning.position, horizon, today: &morning.counted, stretch };
         let replay = question.replay();
         let answers = ask(expected, &yesterday.counted, &now, until);
-        let today = losses_today(expected, &yesterday.counted, &morning.counted, morning.position);
+        let today = losses_today(expected, &yesterday.counted, &morning.counted, morning.reached);
         (weighted_median(&answers, &replay.record.with(today).weights(morning.position)), replay.spread)
     }
 
@@ -89,7 +89,7 @@ impl Experience {
         if bins <= 0.0 {
             return [0.0; 7];
         }
-        let counted = morning.counted.until(morning.position);
+        let counted = morning.counted.until(morning.reached);
         Ahead::of(&self.days, self.weekday, 0.0, bins).levels(counted + today_units)
     }
 

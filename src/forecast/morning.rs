@@ -2,8 +2,8 @@
 //! with what was expected of them. This file never adds what it fills in to what is used.
 
 use super::clock::Clock;
-use super::curve::{BINS, Curve, MIDNIGHT};
-use super::experts::{Expectation, posterior};
+use super::curve::{BINS, Curve};
+use super::experts::{DAY_STRENGTH, Expectation, posterior};
 use super::outage::{self, Usual};
 use super::{BIN_MINUTES, Holes, Today, real};
 
@@ -11,8 +11,11 @@ use super::{BIN_MINUTES, Holes, Today, real};
 pub struct Morning {
     pub clock: Clock,
     pub elapsed_minutes: f64,
+    /// Where the wall clock is.
     pub position: f64,
-    /// Only until `position`.
+    /// Where the day is by what was counted: in the same bin, see [`reached`].
+    pub reached: f64,
+    /// Only until `reached`.
     pub counted: Curve,
 }
 
@@ -26,11 +29,12 @@ impl Morning {
             // Positions are held between 0 and BINS: their whole part is an index.
             holes = holes.and(outage::holes(&bins, position as usize, usual));
         }
-        stretch_last(&mut bins, position);
         if holes != Holes::NONE {
             fill(&mut bins, holes, position, expected);
         }
-        Morning { clock, elapsed_minutes, position, counted: Curve::of(&bins) }
+        let reached = reached(&bins, position, expected);
+        stretch(&mut bins, reached);
+        Morning { clock, elapsed_minutes, position, reached, counted: Curve::of(&bins) }
     }
 
     pub fn left_minutes(&self) -> f64 {
@@ -60,26 +64,39 @@ fn running_bin(elapsed_minutes: f64) -> usize {
     ((elapsed_minutes / f64::from(BIN_MINUTES)).ceil() as usize).saturating_sub(1)
 }
 
-/// The curve is read at `position`, in the middle of a bin: as if the bin went on as it began.
-fn stretch_last(bins: &mut [f64; BINS], position: f64) {
-    let begun = position.fract();
-    if begun > 0.0 {
-        bins[position as usize] /= begun;
-    }
-}
-
-/// Fill the holes at the level of the rest of the morning.
+/// Fill the holes, as far as they are over, at the level of the rest of the morning.
 fn fill(bins: &mut [f64; BINS], holes: Holes, position: f64, expected: &Expectation) {
-    let share = |bin: usize| expected.slow.between(bin as f64, (bin as f64 + 1.0).min(MIDNIGHT));
-    let passed = |bin: usize| (position - bin as f64).clamp(0.0, 1.0);
+    let passed = |bin: usize| expected.slow.between(bin as f64, position.min(bin as f64 + 1.0));
     let believed = || (0..BINS).filter(|bin| !holes.contains(*bin));
-    let counted = believed().map(|bin| passed(bin) * bins[bin]).sum();
-    let heard = believed().map(|bin| passed(bin) * share(bin)).sum();
-    let level = posterior(expected.levels.middle(), LEVEL_STRENGTH, counted, heard);
+    let counted = believed().map(|bin| bins[bin]).sum();
+    let level = level(expected, counted, believed().map(passed).sum());
     for bin in (0..BINS).filter(|bin| holes.contains(*bin)) {
-        bins[bin] = bins[bin].max(level * share(bin));
+        bins[bin] = bins[bin].max(level * passed(bin));
     }
 }
 
-/// How long past days' level holds against what was heard today, in days.
-const LEVEL_STRENGTH: f64 = 0.5;
+/// The total of a day of which so much was counted where this share was expected.
+fn level(expected: &Expectation, counted: f64, share: f64) -> f64 {
+    posterior(expected.levels.middle(), DAY_STRENGTH, counted, share)
+}
+
+/// How far the running bin has come, by its counts rather than by the clock. A client that makes its requests at the
+/// full hour has made all of them at five past; by the clock, two thirds would seem to be still to come.
+fn reached(bins: &[f64; BINS], position: f64, expected: &Expectation) -> f64 {
+    let start = position.floor();
+    if start == position {
+        return position;
+    }
+    let before: f64 = bins[..start as usize].iter().sum();
+    let usual = level(expected, before, expected.slow.until(start)) * expected.slow.between(start, start + 1.0);
+    let counted = bins[start as usize];
+    if usual > 0.0 { start + (counted / usual).min(1.0) } else { position }
+}
+
+/// A curve goes on through its last bin as it began: it is read where it has been reached.
+fn stretch(bins: &mut [f64; BINS], reached: f64) {
+    let begun = reached.fract();
+    if begun > 0.0 {
+        bins[reached as usize] /= begun;
+    }
+}
