@@ -100,3 +100,52 @@ fn stretch(bins: &mut [f64; BINS], reached: f64) {
         bins[reached as usize] /= begun;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of a client that makes 10 units a bin, so many minutes into a day of so many.
+    fn morning(bins: Vec<u64>, elapsed_minutes: f64, day_minutes: f64, holes: Holes) -> Morning {
+        let clock = Clock::of(day_minutes);
+        let today = Today { weekday: 0, bins, holes, elapsed_minutes, day_minutes };
+        Morning::of(&today, clock, &Expectation::even(960.0).on(clock), None)
+    }
+
+    #[test]
+    fn all_that_was_counted_is_counted_where_the_day_has_come_to() {
+        let morning = morning(vec![10, 10, 5], 37.5, 1_440.0, Holes::NONE);
+        assert_eq!((morning.position, morning.reached, morning.counted.until(morning.reached)), (2.5, 2.5, 25.0));
+    }
+
+    #[test]
+    fn a_burst_at_the_full_hour_is_not_expected_again() {
+        let reached = |units| morning(vec![10, 10, units], 31.0, 1_440.0, Holes::NONE).reached;
+        assert_eq!([reached(10), reached(500)], [3.0, 3.0]);
+        assert_eq!(reached(0), 2.0);
+    }
+
+    #[test]
+    fn what_is_stamped_ahead_of_now_is_counted_now() {
+        let morning = morning(vec![10, 10, 0, 0, 7], 30.0, 1_440.0, Holes::NONE);
+        assert_eq!(morning.counted.until(morning.reached), 27.0);
+    }
+
+    #[test]
+    fn holes_are_filled_at_the_level_of_the_rest_of_the_morning() {
+        let holes = Holes::NONE.with(1).with(2);
+        let filled = morning(vec![10, 0, 0, 10], 60.0, 1_440.0, holes);
+        assert!((filled.counted.until(4.0) - 40.0).abs() < 1e-6, "{}", filled.counted.until(4.0));
+        let all = morning(vec![0; 4], 60.0, 1_440.0, Holes::ALL);
+        assert!((all.counted.until(4.0) - 40.0).abs() < 1e-6, "nothing is known but what is usual");
+    }
+
+    #[test]
+    fn bins_fall_where_the_wall_clock_was() {
+        let counted = |day: f64| {
+            let morning = morning(vec![10; 16], 240.0, day * 60.0, Holes::NONE);
+            (morning.position, morning.counted.until(morning.reached))
+        };
+        assert_eq!([counted(23.0), counted(24.0), counted(25.0)], [(20.0, 160.0), (16.0, 160.0), (12.0, 160.0)]);
+    }
+}

@@ -56,3 +56,42 @@ pub fn slow_until(before: &[Day], weekday: u32, age: f64, position: f64) -> f64 
     }
     share / weights
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(age: u32, weekday: u32, busy: std::ops::Range<usize>) -> Day {
+        Day::of(age, weekday, std::array::from_fn(|bin| if busy.contains(&bin) { 10.0 } else { 0.0 }))
+    }
+
+    #[test]
+    fn a_shape_is_shares_and_no_time_is_impossible() {
+        for shares in [slow(&[day(1, 0, 0..48)], 1, 0.0), quick(&[day(1, 0, 0..48)], 1, 0.0)] {
+            assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+            assert!(shares[0] > 5.0 * shares[95] && shares[95] > 0.0);
+        }
+    }
+
+    #[test]
+    fn without_days_or_traffic_a_shape_is_even() {
+        assert_eq!(slow(&[], 0, 0.0), [1.0 / MIDNIGHT; BINS]);
+        assert_eq!(quick(&[day(1, 0, 0..0)], 0, 0.0), [1.0 / MIDNIGHT; BINS]);
+    }
+
+    #[test]
+    fn the_shape_of_a_saturday_is_that_of_saturdays() {
+        let days = [day(1, 4, 0..48), day(7, 5, 48..96)];
+        let shares = slow(&days, 5, 0.0);
+        assert!(shares[95] > 2.0 * shares[0]);
+    }
+
+    #[test]
+    fn one_share_is_that_of_the_whole_shape_at_any_age() {
+        let days = [day(3, 4, 0..48), day(4, 3, 10..60)];
+        for (age, position) in [(0.0, 30.5), (2.0, 60.0)] {
+            let whole = crate::forecast::curve::Curve::of(&slow(&days, 5, age)).until(position);
+            assert!((slow_until(&days, 5, age, position) - whole).abs() < 1e-12);
+        }
+    }
+}
