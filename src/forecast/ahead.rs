@@ -76,7 +76,7 @@ mod tests {
     use crate::forecast::curve::BINS;
 
     fn day(age: u32, total: f64) -> Day {
-        Day::of(age, (35 - age) % 7, [total / MIDNIGHT; BINS])
+        Day::of(age, (35 - age) % 7, &[total / MIDNIGHT; BINS])
     }
 
     #[test]

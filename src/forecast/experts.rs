@@ -35,8 +35,8 @@ impl Expectation {
     pub fn of(before: &[Day], by_total: impl Iterator<Item = usize>, weekday: u32, age: f64) -> Expectation {
         Expectation {
             levels: Levels::of(before, by_total, weekday),
-            slow: Curve::of(&shape::slow(before, weekday, age)),
-            quick: Curve::of(&shape::quick(before, weekday, age)),
+            slow: shape::slow(before, weekday, age),
+            quick: shape::quick(before, weekday, age),
         }
     }
 
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     fn even(age: u32, total: f64) -> Day {
-        Day::of(age, 2, [total / MIDNIGHT; BINS])
+        Day::of(age, 2, &[total / MIDNIGHT; BINS])
     }
 
     #[test]

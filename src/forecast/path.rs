@@ -92,9 +92,7 @@ impl After {
             self.day += 1;
             self.shape = None;
         }
-        let shape = self
-            .shape
-            .get_or_insert_with(|| Curve::of(&shape::slow(outlook.days, later(outlook.weekday, self.day), 0.0)));
+        let shape = self.shape.get_or_insert_with(|| shape::slow(outlook.days, later(outlook.weekday, self.day), 0.0));
         let position = (minutes - self.day as f64 * DAY_MINUTES) / STEP_MINUTES;
         self.before + outlook.levels[self.day % 7] * shape.until(position)
     }
@@ -114,7 +112,7 @@ mod tests {
         let expected = Expectation::even(960.0).on(clock);
         let today = Today { weekday: 0, bins: Vec::new(), holes: Holes::NONE, elapsed_minutes, day_minutes };
         let morning = Morning::of(&today, clock, &expected, None);
-        let days = [Day::of(1, 6, [10.0; BINS])];
+        let days = [Day::of(1, 6, &[10.0; BINS])];
         let outlook = Outlook {
             slow: &expected.slow,
             today: left_minutes.min(morning.left_minutes()) / STEP_MINUTES * 10.0,

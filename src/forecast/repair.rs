@@ -18,6 +18,7 @@ const USUAL_DAYS_MIN: usize = 3;
 /// A day on its way.
 struct Draft {
     age: u32,
+    /// Below 7.
     weekday: u32,
     bins: [f64; BINS],
     hours: Hourly,
@@ -34,7 +35,7 @@ pub fn whole(history: &[PastDay], weekday: u32) -> (Vec<Day>, Option<Usual>) {
     let usual = (drafts.len() >= USUAL_DAYS_MIN).then(|| mark_outages(&mut drafts, weekday));
     drafts.retain(Draft::is_worth_it);
     fill(&mut drafts);
-    let days = drafts.into_iter().map(|draft| Day::of(draft.age, draft.weekday, draft.bins)).collect();
+    let days = drafts.iter().map(|draft| Day::of(draft.age, draft.weekday, &draft.bins)).collect();
     (days, usual)
 }
 
@@ -79,7 +80,7 @@ fn mark_outages(drafts: &mut [Draft], weekday: u32) -> Usual {
             draft.settle();
         }
     }
-    usual.of_weekday(weekday).clone()
+    usual.of_weekday(weekday % 7).clone()
 }
 
 /// What is usual for each day of the week.
@@ -95,7 +96,7 @@ impl Weekdays {
     }
 
     fn of_weekday(&self, weekday: u32) -> &Usual {
-        &self.0[weekday as usize % 7]
+        &self.0[weekday as usize]
     }
 }
 
@@ -123,7 +124,7 @@ fn emptiness(drafts: &[Draft], weekday: u32, shares: &[Hourly; 7]) -> Hourly {
     for draft in drafts {
         let weight = SHAPE.likeness(draft.weekday, weekday);
         weights += weight;
-        let usual = &shares[draft.weekday as usize % 7];
+        let usual = &shares[draft.weekday as usize];
         for (hour, units) in draft.hours.into_iter().enumerate() {
             if outage::is_empty(units, draft.total * usual[hour]) {
                 sums[hour] += weight;
@@ -140,7 +141,7 @@ fn fill(drafts: &mut [Draft]) {
     }
     let shapes: [_; 7] = std::array::from_fn(|weekday| shares(drafts, weekday_number(weekday)));
     for draft in drafts.iter_mut() {
-        let shape = &shapes[draft.weekday as usize % 7];
+        let shape = &shapes[draft.weekday as usize];
         let believed = |bin: &usize| !draft.holes.contains(*bin);
         let share: f64 = (0..BINS).filter(believed).map(|bin| shape[bin]).sum();
         let level = if share > 0.0 { draft.total / share } else { 0.0 };
@@ -193,7 +194,7 @@ mod tests {
         let busy = day(1, vec![200; BINS], first(20));
         let (days, _) = whole(&[busy, even(2, Holes::NONE)], 0);
         assert!((days[0].total - 19_200.0).abs() < 300.0, "{}", days[0].total);
-        assert_eq!((days[0].bins[20], days[1].total), (200.0, 9_600.0));
+        assert_eq!((days[0].counted.bin(20).round(), days[1].total), (200.0, 9_600.0));
     }
 
     #[test]
@@ -201,7 +202,7 @@ mod tests {
         let mut bins = vec![100; BINS];
         bins[0] = 3;
         let (days, _) = whole(&[day(1, bins, first(1)), even(2, Holes::NONE)], 0);
-        assert!(days[0].bins[0] > 90.0, "{}", days[0].bins[0]);
+        assert!(days[0].counted.bin(0) > 90.0, "{}", days[0].counted.bin(0));
     }
 
     #[test]
