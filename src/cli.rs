@@ -28,8 +28,10 @@ pub enum Command {
     Status(Status),
     Explain(Explain),
     Ingest(Ingest),
+    Notify(Notify),
     Verify(Verify),
     Backtest(Backtest),
+    Alerts(Alerts),
     CheckConfig(CheckConfig),
     Completions(Completions),
 }
@@ -249,6 +251,63 @@ pub struct Backtest {
     pub alerts: bool,
     #[arg(long, value_enum, default_value_t = Listing::Table)]
     pub format: Listing,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// What was said of quotas and of counting itself, and when it was over
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  daycap alerts --last 7d
+  daycap alerts --quota prod --since 2026-11-01 --tz Europe/Berlin
+  daycap alerts --format json | jq '.[] | select(.severity == \"critical\")'
+
+The table has a row a matter; csv and json have every message, with all that it said.")]
+pub struct Alerts {
+    /// First day, as 2026-11-01
+    #[arg(long, value_name = "DAY")]
+    pub since: Option<String>,
+    /// Last day, as 2026-11-22
+    #[arg(long, value_name = "DAY")]
+    pub until: Option<String>,
+    /// The last days, today included, as 7d; or the last hours, as 24h
+    #[arg(long, value_name = "SPAN", conflicts_with_all = ["since", "until"])]
+    pub last: Option<String>,
+    /// Only of this quota
+    #[arg(long, value_name = "NAME")]
+    pub quota: Option<String>,
+    /// Zone of days and of the table's times
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub tz: String,
+    #[arg(long, value_enum, default_value_t = Listing::Table)]
+    pub format: Listing,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Try the notifiers
+#[derive(Debug, Args)]
+pub struct Notify {
+    #[command(subcommand)]
+    pub action: NotifyAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum NotifyAction {
+    Test(NotifyTest),
+}
+
+/// Send a test message, and its end, through every notifier of the configuration, or through one
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  daycap notify test
+  daycap notify test ops --config ./daycap.toml
+
+A daemon may be running; it is not asked. Exit code 1: one did not deliver.")]
+pub struct NotifyTest {
+    /// Only this notifier
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
     #[command(flatten)]
     pub place: Place,
 }

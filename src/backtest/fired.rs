@@ -4,15 +4,15 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::replay::{Before, SoFar, crossed, daycap, each_day};
+use super::replay::{Before, Rerun, crossed, each_day};
 use super::series::{DayOf, Series};
 use crate::count::ledger::Completeness;
 use crate::day::{Day, Minute};
 use crate::forecast::Forecast;
-use crate::publish::alert::{self, Level, Memory};
+use crate::publish::alert::{self, Memory, Rules};
 use crate::publish::message::{Message, Status};
 use crate::publish::snapshot::{Pace, QuotaStatus};
-use crate::quota::Window;
+use crate::quota::WindowKind;
 
 /// The daemon looks each minute; alerts of a replay are at most this much late.
 const STEP_MINUTES: u32 = 15;
@@ -45,46 +45,43 @@ pub struct Fired {
     pub is_over: bool,
 }
 
-/// What the rules remember from one look to the next.
-#[derive(Default)]
-struct Said {
-    memory: Memory,
-    levels: Vec<Level>,
-}
-
-pub fn alerts(series: &Series, history: u32) -> Alerts {
+pub fn alerts(series: &Series, history: u32, rules: &Rules) -> Alerts {
     let limit = series.limit_units();
-    let mut said = Said::default();
+    let mut memory = Memory::default();
     let mut days = Vec::new();
     each_day(series, history, |day, before| {
         let exceeded_at = crossed(day, limit).map(|minute| Minute(day.span.start.0 + minute).start());
-        let fired = fired(series, limit, day, before, &mut said);
+        let fired = fired(series, limit, day, before, &mut |quota, now| look(quota, now, rules, &mut memory));
         days.push(DayFired { day: day.day, total: day.total(), exceeded_at, fired });
     });
     Alerts { name: series.name.clone(), zone: series.zone, limit, days }
 }
 
-fn fired(series: &Series, limit: u64, day: &DayOf, before: &Before, said: &mut Said) -> Vec<Fired> {
+fn fired(
+    series: &Series,
+    limit: u64,
+    day: &DayOf,
+    before: &Before,
+    look: &mut dyn FnMut(QuotaStatus, DateTime<Utc>) -> Vec<Fired>,
+) -> Vec<Fired> {
     let end = day.span.end.0 - day.span.start.0;
     let steps = (1..).map(|step| step * STEP_MINUTES.max(series.width)).take_while(|elapsed| *elapsed < end);
-    let mut so_far = SoFar::default();
+    let mut rerun = Rerun::new(series.zone, limit, day, before);
     // The last look is in the day's last minute: after it, the quota is another window's.
     let looks = steps.chain([end.saturating_sub(1)]);
     looks
         .flat_map(|elapsed| {
-            so_far.go_on(day, elapsed);
-            let forecast = daycap(series.zone, limit, day, before, &so_far);
-            look(status(series, limit, day, so_far.used, forecast), Minute(day.span.start.0 + elapsed).start(), said)
+            rerun.go_on(elapsed);
+            look(status(series, limit, day, rerun.used, rerun.daycap()), rerun.now())
         })
         .collect()
 }
 
-/// What is said of this status, if anything.
-fn look(mut quota: QuotaStatus, now: DateTime<Utc>, said: &mut Said) -> Vec<Fired> {
+/// What people are told of this status, if anything.
+fn look(mut quota: QuotaStatus, now: DateTime<Utc>, rules: &Rules, memory: &mut Memory) -> Vec<Fired> {
     quota.exhausted_at = quota.forecast.exhaustion_minutes.map(|minutes| now + seconds(minutes));
-    quota.alerts = alert::levels(&quota, &said.levels, now);
-    said.levels.clone_from(&quota.alerts);
-    alert::due(&mut said.memory, &[quota], now).into_iter().map(Fired::of).collect()
+    let messages = alert::play(memory, &quota, rules, now);
+    messages.into_iter().filter(|message| !message.quiet).map(Fired::of).collect()
 }
 
 fn seconds(minutes: f64) -> TimeDelta {
@@ -106,19 +103,25 @@ impl Fired {
 fn status(series: &Series, limit: u64, day: &DayOf, used: u64, forecast: Forecast) -> QuotaStatus {
     QuotaStatus {
         name: series.name.clone(),
-        window: Window::Day(series.zone).name(),
+        within: None,
+        window: WindowKind::Day,
+        begun: true,
         limit,
         used,
         remaining: limit.saturating_sub(used),
         zone: series.zone.name().to_owned(),
         window_start: day.span.start.start(),
         resets_at: day.span.end.start(),
+        calendar_day: None,
+        worst: None,
+        burst: None,
         forecast,
         exhausted_at: None,
         alerts: Vec::new(),
         completeness: Completeness::Exact,
         stale_sources: Vec::new(),
         top: Vec::new(),
+        server: None,
         pace: Pace::default(),
     }
 }

@@ -3,14 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, TimeZone, Utc};
+use chrono::{DateTime, Datelike, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use super::rivals::{Line, linear, predict_linear};
 use super::series::{DayOf, Series};
+use crate::count::query::Incomplete;
 use crate::count::tally::Minutes;
 use crate::day::{Day, Minute};
-use crate::forecast::{self, Forecast, PastDay, Running, bins};
+use crate::forecast::{Experience, Forecast, PastDay, Running, bins};
 
 /// Hours of the wall clock at which forecasts of the total are judged.
 pub const CUTOFF_HOURS: [u32; 8] = [2, 4, 6, 9, 12, 15, 18, 21];
@@ -111,22 +112,14 @@ pub fn each_day(series: &Series, history: u32, mut visit: impl FnMut(&DayOf, &Be
 
 /// This day, hour by hour.
 pub fn replay(series: &Series, limit: u64, day: &DayOf, before: &Before) -> Replayed {
-    let mut so_far = SoFar::default();
-    let moments = instants(day, series.zone)
-        .into_iter()
-        .map(|(elapsed, cutoff)| {
-            so_far.go_on(day, elapsed);
-            moment(series.zone, limit, day, before, &so_far, cutoff)
-        })
-        .collect();
-    Replayed {
-        day: day.day,
-        limit,
-        total: day.total(),
-        crossed: crossed(day, limit),
-        yesterday: before.yesterday,
-        moments,
-    }
+    let mut rerun = Rerun::new(series.zone, limit, day, before);
+    let moment = |(elapsed, cutoff)| {
+        rerun.go_on(elapsed);
+        rerun.moment(cutoff)
+    };
+    let moments = instants(day, series.zone).into_iter().map(moment).collect();
+    let yesterday = before.yesterday;
+    Replayed { day: day.day, limit, total: day.total(), crossed: crossed(day, limit), yesterday, moments }
 }
 
 /// The full hours since the day's start, and the cut-off hours of its wall clock; in order.
@@ -157,60 +150,72 @@ pub fn crossed(day: &DayOf, limit: u64) -> Option<u32> {
     day.units.iter().position(passes).and_then(|minute| u32::try_from(minute).ok())
 }
 
-/// The day's minutes up to now.
-#[derive(Default)]
-pub struct SoFar {
-    pub elapsed: u32,
+/// A day as far as it has happened again.
+pub struct Rerun<'a> {
+    zone: Tz,
+    limit: u64,
+    day: &'a DayOf,
+    before: &'a Before,
+    experience: Experience,
+    elapsed: u32,
     pub used: u64,
-    pub minutes: Minutes,
+    minutes: Minutes,
 }
 
-impl SoFar {
-    pub fn go_on(&mut self, day: &DayOf, elapsed: u32) {
+impl<'a> Rerun<'a> {
+    pub fn new(zone: Tz, limit: u64, day: &'a DayOf, before: &'a Before) -> Rerun<'a> {
+        let experience = Experience::of(&before.past, day.day.0.weekday().num_days_from_monday());
+        Rerun { zone, limit, day, before, experience, elapsed: 0, used: 0, minutes: Minutes::new() }
+    }
+
+    /// Let happen what happened before this minute of the day.
+    pub fn go_on(&mut self, elapsed: u32) {
         for minute in self.elapsed..elapsed {
-            let units = day.units[minute as usize];
+            let units = self.day.units[minute as usize];
             self.used = self.used.saturating_add(units);
-            self.minutes.insert(Minute(day.span.start.0 + minute), units);
+            self.minutes.insert(Minute(self.day.span.start.0 + minute), units);
         }
         self.elapsed = elapsed;
     }
-}
 
-fn moment(zone: Tz, limit: u64, day: &DayOf, before: &Before, so_far: &SoFar, cutoff: Option<usize>) -> Moment {
-    let (elapsed, used) = (so_far.elapsed, so_far.used);
-    let left = day.span.end.0 - day.span.start.0 - elapsed;
-    Moment {
-        elapsed,
-        left,
-        cutoff,
-        used,
-        daycap: daycap(zone, limit, day, before, so_far),
-        linear: linear(used, f64::from(elapsed)),
-        predict_linear: predict_linear(samples(day, before, elapsed, used)),
+    pub fn now(&self) -> DateTime<Utc> {
+        Minute(self.day.span.start.0 + self.elapsed).start()
     }
-}
 
-/// What daycap says at this instant, by the same steps as in the daemon.
-pub fn daycap(zone: Tz, limit: u64, day: &DayOf, before: &Before, so_far: &SoFar) -> Forecast {
-    let now = Minute(day.span.start.0 + so_far.elapsed).start();
-    let today = bins::today(&so_far.minutes, zone, now);
-    let left_minutes = today.day_minutes - today.elapsed_minutes;
-    let running = Running { limit, used: so_far.used, left_minutes, leaving: Vec::new() };
-    forecast::forecast(&before.past, &today, &running)
-}
+    /// What daycap says now, by the same steps as in the daemon.
+    pub fn daycap(&self) -> Forecast {
+        let today = bins::today(&self.minutes, self.zone.into(), self.now(), &Incomplete::new());
+        let left_minutes = today.day_minutes - today.elapsed_minutes;
+        let running = Running { limit: self.limit, used: self.used, left_minutes, leaving: Vec::new() };
+        self.experience.forecast(&today, &running)
+    }
 
-/// The count since midnight at the end of each of the last four hours' minutes. Where these reach into the day
-/// before, it is below zero there, as a counter that is never reset would be seen from midnight.
-fn samples<'a>(day: &'a DayOf, before: &'a Before, elapsed: u32, used: u64) -> impl Iterator<Item = (f64, f64)> + 'a {
-    let of_today = day.units[..elapsed as usize].iter().rev();
-    let adjoining = before.last.as_ref().filter(|last| last.span.end == day.span.start && last.is_known());
-    let of_yesterday = adjoining.into_iter().flat_map(|last| last.units.iter().rev());
-    let falls = of_today.chain(of_yesterday).scan(used as f64, |value, units| {
-        let at = *value;
-        *value -= *units as f64;
-        Some(at)
-    });
-    (0..FIT_MINUTES).zip(falls).map(|(ago, value)| (-f64::from(ago), value))
+    fn moment(&self, cutoff: Option<usize>) -> Moment {
+        Moment {
+            elapsed: self.elapsed,
+            left: self.day.span.end.0 - self.day.span.start.0 - self.elapsed,
+            cutoff,
+            used: self.used,
+            daycap: self.daycap(),
+            linear: linear(self.used, f64::from(self.elapsed)),
+            predict_linear: predict_linear(self.samples()),
+        }
+    }
+
+    /// The count since midnight at the end of each of the last four hours' minutes. Where these reach into the day
+    /// before, it is below zero there, as a counter that is never reset would be seen from midnight.
+    fn samples(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        let of_today = self.day.units[..self.elapsed as usize].iter().rev();
+        let adjoins = |last: &&DayOf| last.span.end == self.day.span.start && last.is_known();
+        let of_yesterday =
+            self.before.last.as_ref().filter(adjoins).into_iter().flat_map(|last| last.units.iter().rev());
+        let falls = of_today.chain(of_yesterday).scan(self.used as f64, |value, units| {
+            let at = *value;
+            *value -= *units as f64;
+            Some(at)
+        });
+        (0..FIT_MINUTES).zip(falls).map(|(ago, value)| (-f64::from(ago), value))
+    }
 }
 
 #[cfg(test)]
@@ -317,9 +322,9 @@ mod tests {
         }
         before.turn_to(day, 28);
         let day = series.day(day);
-        let mut so_far = SoFar::default();
-        so_far.go_on(&day, hours * 60);
-        moment(series.zone, 1_000, &day, &before, &so_far, None)
+        let mut rerun = Rerun::new(series.zone, 1_000, &day, &before);
+        rerun.go_on(hours * 60);
+        rerun.moment(None)
     }
 
     fn any_series() -> impl Strategy<Value = Series> {

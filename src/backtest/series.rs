@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use chrono_tz::Tz;
 
+use crate::count::query::Incomplete;
 use crate::count::tally::Minutes;
 use crate::day::{Day, Minute, offset_minutes};
 use crate::forecast::{BIN_MINUTES, Holes, PastDay, bins};
@@ -58,25 +59,25 @@ pub struct DayOf {
 }
 
 impl Series {
-    /// The days on which something is known, from the first on.
+    /// The days on which something is known, in order.
     pub fn days(&self) -> impl Iterator<Item = DayOf> + '_ {
-        let first = self.rows.first().map(|(minute, _)| Day::of(*minute, self.zone));
-        let last = self.rows.last().map(|(minute, _)| Day::of(*minute, self.zone).min(self.end.previous()));
-        let in_order = std::iter::successors(first, |day| Some(day.next()));
-        let from = first;
+        let day_of = |row: &(Minute, u64)| Day::of(row.0, self.zone);
+        let ends = self.rows.first().map(day_of).zip(self.rows.last().map(day_of));
+        let in_order = std::iter::successors(ends.map(|(first, _)| first), |day| Some(day.next()));
         in_order
-            .take_while(move |day| last.is_some_and(|last| *day <= last))
-            .map(move |day| self.day(day))
+            .take_while(move |day| ends.is_some_and(|(_, last)| *day <= last) && *day < self.end)
+            .map(move |day| DayOf { is_doubtful: self.is_doubtful(day, ends), ..self.day(day) })
             .filter(|day| !day.span.is_empty() && !day.is_wholly_unknown())
-            .map(move |day| self.judge_first(day, from))
     }
 
-    /// A ledger's first day began before anything was counted, as far as anyone knows.
-    fn judge_first(&self, mut day: DayOf, first: Option<Day>) -> DayOf {
-        day.is_doubtful |= self.unsaid == Unsaid::Nothing && first == Some(day.day);
-        day
+    /// On a ledger's first day counting began at some time, on its last it may have ended: yesterday's rows, if any, say
+    /// that it goes on.
+    fn is_doubtful(&self, day: Day, ends: Option<(Day, Day)>) -> bool {
+        let is_at_an_end = ends.is_some_and(|(first, last)| day == first || day == last && day != self.end.previous());
+        self.doubtful.contains(&day) || self.unsaid == Unsaid::Nothing && is_at_an_end
     }
 
+    /// This day, as far as the rows tell.
     pub fn day(&self, day: Day) -> DayOf {
         let span = day.span(self.zone);
         let mut of = DayOf {
@@ -86,7 +87,6 @@ impl Series {
             span,
             is_doubtful: false,
         };
-        of.is_doubtful = self.doubtful.contains(&day);
         let mut told = 0;
         for (minute, units) in self.rows_within(&of.span) {
             // Rows are aligned with the day's start, so that none begins before it.
@@ -168,7 +168,7 @@ impl DayOf {
     /// This day as the history of the one after it.
     pub fn as_past(&self, zone: Tz) -> Option<PastDay> {
         let minutes = self.until(self.span.end.0 - self.span.start.0);
-        let past = bins::past_days(&minutes, zone, self.day.next(), 1, &BTreeSet::new()).pop()?;
+        let past = bins::past_days(&minutes, zone.into(), self.day.next(), 1, &Incomplete::new()).pop()?;
         Some(PastDay { holes: self.holes(zone), ..past })
     }
 
@@ -241,11 +241,9 @@ mod tests {
         assert_eq!(series.days().map(|day| day.day.to_string()).collect::<Vec<_>>(), ["2026-11-20", "2026-11-22"]);
         let ledger = Series { unsaid: Unsaid::Nothing, ..series };
         let told: Vec<_> = ledger.days().map(|day| (day.total(), day.is_known())).collect();
-        assert_eq!(
-            told,
-            [(96 * 7, false), (0, true), (96 * 7, true)],
-            "of the first day, nobody knows when counting began"
-        );
+        assert_eq!(told, [(96 * 7, false), (0, true), (96 * 7, false)], "nobody knows when counting began and ended");
+        let running = Series { end: "2026-11-23".parse().unwrap(), ..ledger };
+        assert!(running.days().last().unwrap().is_known(), "yesterday's counts say that counting goes on");
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub fn fired_csv(all: &[Alerts]) -> String {
     let header = ["series", "day", "total", "limit", "exceeded_at", "at", "level", "status"];
     let rows = eventful(all).flat_map(|(alerts, day)| {
         let told = day.fired.iter().map(|fired| [stamp(fired.at), fired.level.clone(), status(fired).to_owned()]);
-        let silence = day.fired.is_empty().then(|| [const { String::new() }; 3]);
+        let silence = day.fired.is_empty().then_some([const { String::new() }; 3]);
         told.chain(silence).map(|told| {
             let exceeded_at = day.exceeded_at.map(stamp).unwrap_or_default();
             let day = [alerts.name.clone(), day.day.to_string(), day.total.to_string(), alerts.limit.to_string()];
