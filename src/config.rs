@@ -2,6 +2,7 @@
 //! the remedy. This file never opens anything and never reads the environment: [`Surroundings`] tells it.
 
 mod journal;
+mod keys;
 mod notify;
 mod quota;
 mod told;
@@ -187,17 +188,21 @@ fn settle(raw: Raw, surroundings: &Surroundings) -> Result<Config, String> {
         stale_after.extend(silence.map(|silence| (source.name.clone(), silence)));
         sources.push(source);
     }
+    let host = raw.state.host.unwrap_or_else(|| surroundings.hostname.clone());
+    let listen = listen(raw.http.listen.as_deref())?;
+    let here = notify::Here { host: &host, port: listen.port() };
+    let notifiers = raw.notify.into_iter().map(|raw| notify::settle(raw, &here)).collect::<Result<_, _>>()?;
     let config = Config {
         state_dir: raw.state.dir.unwrap_or_else(|| surroundings.state_dir()),
-        host: raw.state.host.unwrap_or_else(|| surroundings.hostname.clone()),
+        host,
         commit_interval: duration("state.commit_interval", raw.state.commit_interval.as_deref())?
             .unwrap_or(COMMIT_INTERVAL_DEFAULT),
         keep_days: keep_days(raw.state.keep.as_deref())?,
-        listen: listen(raw.http.listen.as_deref())?,
+        listen,
         sources,
         stale_after,
         quotas: raw.quota.into_iter().map(quota::settle).collect::<Result<_, _>>()?,
-        notifiers: raw.notify.into_iter().map(notify::settle).collect::<Result<_, _>>()?,
+        notifiers,
     };
     refuse_doubles("source", config.sources.iter().map(|source| source.name.as_str()))?;
     journal::refuse_doubles(&config.sources)?;

@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::count::ledger::Ledger;
 use crate::day::{Day, Now};
 use crate::engine::{Effect, Engine, Event, Severity};
-use crate::publish::deliver::{self, Notifier};
+use crate::publish::deliver::{self, Notifier, Parcel};
 use crate::publish::message::Message;
 use crate::publish::snapshot::Snapshot;
 use crate::publish::status;
@@ -359,7 +359,7 @@ impl<'a> Session<'a> {
         tracing::warn!(quota, level = %message.level, "{}", message.message);
         for notifier in &self.config.notifiers {
             self.deliveries += 1;
-            self.jobs.spawn(deliver_one(notifier.clone(), message.clone()));
+            self.jobs.spawn(deliver_one(notifier.clone(), Parcel::News(message.clone()), (self.outside.wall)()));
         }
     }
 
@@ -375,8 +375,8 @@ impl<'a> Session<'a> {
     }
 }
 
-async fn deliver_one(notifier: Notifier, message: Message) -> Job {
-    let delivered = deliver::deliver(&notifier, &message).await;
+async fn deliver_one(notifier: Notifier, parcel: Parcel, now: DateTime<Utc>) -> Job {
+    let delivered = deliver::deliver(&notifier, &parcel, now).await;
     Job::Delivery { notifier: notifier.name, error: delivered.err().map(|error| error.to_string()) }
 }
 

@@ -14,18 +14,25 @@ pub struct Ahead<'a> {
     before: &'a [Day],
     weekday: u32,
     age: f64,
+    /// For how many of the weekdays that follow; a window that ends tomorrow asks for one.
+    days: usize,
     steady: [Sums; WEEK],
     nimble: [Sums; WEEK],
 }
 
 impl<'a> Ahead<'a> {
-    /// Of the day with this weekday and age (0: today) that comes after all of `before`.
-    pub fn of(before: &'a [Day], weekday: u32, age: f64) -> Ahead<'a> {
-        let each = |of: &dyn Fn(u32) -> Sums| std::array::from_fn(|after| of(later(weekday, after)));
+    /// Of the day with this weekday and age (0: today) that comes after all of `before`, and of so many bins after it.
+    pub fn of(before: &'a [Day], weekday: u32, age: f64, bins: f64) -> Ahead<'a> {
+        // A window has at most some weeks.
+        let days = ((bins / MIDNIGHT).ceil() as usize).min(WEEK);
+        let each = |of: &dyn Fn(u32) -> Sums| {
+            std::array::from_fn(|after| if after < days { of(later(weekday, after)) } else { Sums::default() })
+        };
         Ahead {
             before,
             weekday,
             age,
+            days,
             steady: each(&|weekday| Sums::of(before, weekday, &STEADY, |fresh| fresh.steady)),
             nimble: each(&|weekday| Sums::of(before, weekday, &NIMBLE, |fresh| fresh.nimble)),
         }
@@ -36,6 +43,9 @@ impl<'a> Ahead<'a> {
     pub fn levels(&self, total: f64) -> [f64; WEEK] {
         let fresh = Fresh::at(self.age);
         std::array::from_fn(|after| {
+            if after >= self.days {
+                return 0.0;
+            }
             let weekday = later(self.weekday, after);
             let (mut steady, mut nimble) = (self.steady[after], self.nimble[after]);
             steady.add(fresh.steady * STEADY.likeness(self.weekday, weekday), total, total.ln_1p());

@@ -37,6 +37,11 @@ impl Curve {
         self.until[BINS]
     }
 
+    /// What one bin holds.
+    pub fn bin(&self, bin: usize) -> f64 {
+        self.until[bin + 1] - self.until[bin]
+    }
+
     /// Counted by this position.
     pub fn until(&self, position: f64) -> f64 {
         interpolate(&self.until, position)

@@ -7,7 +7,7 @@
 //! expected, is `(k mu + C) / (k mu + mu F)`; k, the prior's strength, is in days.
 
 use super::clock::Clock;
-use super::curve::{BINS, Curve, HOUR};
+use super::curve::{BINS, Curve, HOUR, MIDNIGHT};
 use super::level::Levels;
 use super::past::Day;
 use super::shape;
@@ -24,35 +24,33 @@ const LATELY_STRENGTH: f64 = 0.05;
 /// What the days before a day lead one to expect of it.
 pub struct Expectation {
     pub levels: Levels,
-    slow_shares: [f64; BINS],
+    /// The shape of the day as all past days have it.
     pub slow: Curve,
-    quick_shares: [f64; BINS],
+    /// The same as the last days have it.
     quick: Curve,
 }
 
 impl Expectation {
     /// Of the day with this weekday and age (0: today) that comes after all of `before`.
     pub fn of(before: &[Day], by_total: impl Iterator<Item = usize>, weekday: u32, age: f64) -> Expectation {
-        let (slow_shares, quick_shares) = (shape::slow(before, weekday, age), shape::quick(before, weekday, age));
-        let (slow, quick) = (Curve::of(&slow_shares), Curve::of(&quick_shares));
-        Expectation { levels: Levels::of(before, by_total, weekday), slow_shares, slow, quick_shares, quick }
+        Expectation {
+            levels: Levels::of(before, by_total, weekday),
+            slow: Curve::of(&shape::slow(before, weekday, age)),
+            quick: Curve::of(&shape::quick(before, weekday, age)),
+        }
     }
 
     /// Of a day of which only a level is guessed.
     pub fn even(level: f64) -> Expectation {
-        let shares = [1.0 / BINS as f64; BINS];
-        let (slow, quick) = (Curve::of(&shares), Curve::of(&shares));
-        let levels = Levels { steady: level, nimble: level, brief: level };
-        Expectation { levels, slow_shares: shares, slow, quick_shares: shares, quick }
+        let even = Curve::of(&[1.0 / MIDNIGHT; BINS]);
+        Expectation { levels: Levels { steady: level, nimble: level, brief: level }, slow: even.clone(), quick: even }
     }
 
     /// The same of a day on which clocks change: without the lost hour, with the doubled one twice.
     pub fn on(&self, clock: Clock) -> Expectation {
         let passes = clock.passes();
-        let passed = |shares: &[f64; BINS]| std::array::from_fn(|bin| shares[bin] * passes[bin]);
-        let (slow_shares, quick_shares) = (passed(&self.slow_shares), passed(&self.quick_shares));
-        let (slow, quick) = (Curve::of(&slow_shares), Curve::of(&quick_shares));
-        Expectation { levels: self.levels, slow_shares, slow, quick_shares, quick }
+        let passed = |shape: &Curve| Curve::of(&std::array::from_fn(|bin| shape.bin(bin) * passes[bin]));
+        Expectation { levels: self.levels, slow: passed(&self.slow), quick: passed(&self.quick) }
     }
 }
 

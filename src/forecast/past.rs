@@ -2,7 +2,7 @@
 //! This file never decides what of a day can be believed; `repair.rs` has.
 
 use super::curve::{BINS, Curve};
-use super::memory::{BRIEF, NIMBLE, STEADY};
+use super::memory::{BRIEF, NIMBLE, SHAPE, STEADY};
 
 pub struct Day {
     /// Days before today.
@@ -13,7 +13,7 @@ pub struct Day {
     pub total: f64,
     /// `ln(1 + total)`: asked for by every later day.
     pub log_total: f64,
-    /// What each memory keeps of it today. For an earlier day all are greater by one factor, which no mean sees.
+    /// What each memory keeps of it today; an earlier day kept more of all days by one factor, which no mean sees.
     pub fresh: Fresh,
 }
 
@@ -22,11 +22,17 @@ pub struct Fresh {
     pub steady: f64,
     pub nimble: f64,
     pub brief: f64,
+    pub shape: f64,
 }
 
 impl Fresh {
     pub fn at(age: f64) -> Fresh {
-        Fresh { steady: STEADY.freshness(age), nimble: NIMBLE.freshness(age), brief: BRIEF.freshness(age) }
+        Fresh {
+            steady: STEADY.freshness(age),
+            nimble: NIMBLE.freshness(age),
+            brief: BRIEF.freshness(age),
+            shape: SHAPE.freshness(age),
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::curve::BINS;
 use super::memory::SHAPE;
-use super::outage::{self, HOURS, Usual};
+use super::outage::{self, HOURS, Hourly, Usual};
 use super::past::Day;
 use super::{Holes, PastDay, real};
 
@@ -20,14 +20,17 @@ struct Draft {
     age: u32,
     weekday: u32,
     bins: [f64; BINS],
+    hours: Hourly,
+    total: f64,
     holes: Holes,
 }
 
 /// Days to learn from, yesterday first, and what is usual for a day of this weekday, if that can be told.
 pub fn whole(history: &[PastDay], weekday: u32) -> (Vec<Day>, Option<Usual>) {
-    let mut drafts: Vec<Draft> = history.iter().filter_map(Draft::of).collect();
-    drafts.sort_unstable_by_key(|draft| draft.age);
-    drafts.dedup_by_key(|draft| draft.age);
+    let mut history: Vec<&PastDay> = history.iter().collect();
+    history.sort_unstable_by_key(|day| day.age);
+    history.dedup_by_key(|day| day.age);
+    let mut drafts: Vec<Draft> = history.into_iter().filter_map(Draft::of).collect();
     let usual = (drafts.len() >= USUAL_DAYS_MIN).then(|| mark_outages(&mut drafts, weekday));
     drafts.retain(Draft::is_worth_it);
     fill(&mut drafts);
@@ -46,8 +49,9 @@ impl Draft {
             // A day of more bins than a wall clock shows keeps its total: the surplus falls into its last bin.
             bins[at.min(BINS - 1)] += real(*units);
         }
-        let mut draft = Draft { age: day.age, weekday: day.weekday, bins, holes: day.holes };
-        draft.empty_holes();
+        let (hours, total) = ([0.0; HOURS], 0.0);
+        let mut draft = Draft { age: day.age, weekday: day.weekday % 7, bins, hours, total, holes: day.holes };
+        draft.settle();
         draft.is_worth_it().then_some(draft)
     }
 
@@ -56,14 +60,12 @@ impl Draft {
     }
 
     /// What was counted in a hole is part of what came: no more is known.
-    fn empty_holes(&mut self) {
-        for bin in (0..BINS).filter(|bin| self.holes.contains(*bin)) {
-            self.bins[bin] = 0.0;
+    fn settle(&mut self) {
+        if self.holes != Holes::NONE {
+            (0..BINS).filter(|bin| self.holes.contains(*bin)).for_each(|bin| self.bins[bin] = 0.0);
         }
-    }
-
-    fn total(&self) -> f64 {
-        self.bins.iter().sum()
+        self.hours = outage::hourly(&self.bins);
+        self.total = self.hours.iter().sum();
     }
 }
 
@@ -72,8 +74,10 @@ fn mark_outages(drafts: &mut [Draft], weekday: u32) -> Usual {
     let usual = Weekdays::of(drafts);
     for draft in drafts.iter_mut() {
         let found = outage::holes(&draft.bins, BINS, usual.of_weekday(draft.weekday));
-        draft.holes = draft.holes.and(found);
-        draft.empty_holes();
+        if found != Holes::NONE {
+            draft.holes = draft.holes.and(found);
+            draft.settle();
+        }
     }
     usual.of_weekday(weekday).clone()
 }
@@ -99,30 +103,29 @@ fn weekday_number(weekday: usize) -> u32 {
     u32::try_from(weekday).unwrap_or(0)
 }
 
-fn hourly_shares(drafts: &[Draft], weekday: u32) -> outage::Hourly {
+fn hourly_shares(drafts: &[Draft], weekday: u32) -> Hourly {
     let mut sums = [0.0; HOURS];
     let mut weights = 0.0;
     for draft in drafts {
-        let total = draft.total();
-        if total > 0.0 {
+        if draft.total > 0.0 {
             let weight = SHAPE.likeness(draft.weekday, weekday);
             weights += weight;
-            let hours = outage::hourly(&draft.bins);
-            sums.iter_mut().zip(hours).for_each(|(sum, units)| *sum += weight * units / total);
+            let scale = weight / draft.total;
+            sums.iter_mut().zip(draft.hours).for_each(|(sum, units)| *sum += scale * units);
         }
     }
     sums.map(|sum| if weights > 0.0 { sum / weights } else { 0.0 })
 }
 
-fn emptiness(drafts: &[Draft], weekday: u32, shares: &[outage::Hourly; 7]) -> outage::Hourly {
+fn emptiness(drafts: &[Draft], weekday: u32, shares: &[Hourly; 7]) -> Hourly {
     let mut sums = [0.0; HOURS];
     let mut weights = 0.0;
     for draft in drafts {
         let weight = SHAPE.likeness(draft.weekday, weekday);
         weights += weight;
-        let (total, usual) = (draft.total(), &shares[draft.weekday as usize % 7]);
-        for (hour, units) in outage::hourly(&draft.bins).into_iter().enumerate() {
-            if outage::is_empty(units, total * usual[hour]) {
+        let usual = &shares[draft.weekday as usize % 7];
+        for (hour, units) in draft.hours.into_iter().enumerate() {
+            if outage::is_empty(units, draft.total * usual[hour]) {
                 sums[hour] += weight;
             }
         }
@@ -140,7 +143,7 @@ fn fill(drafts: &mut [Draft]) {
         let shape = &shapes[draft.weekday as usize % 7];
         let believed = |bin: &usize| !draft.holes.contains(*bin);
         let share: f64 = (0..BINS).filter(believed).map(|bin| shape[bin]).sum();
-        let level = if share > 0.0 { draft.total() / share } else { 0.0 };
+        let level = if share > 0.0 { draft.total / share } else { 0.0 };
         for bin in (0..BINS).filter(|bin| draft.holes.contains(*bin)) {
             draft.bins[bin] = level * shape[bin];
         }
@@ -156,7 +159,7 @@ fn shares(drafts: &[Draft], weekday: u32) -> [f64; BINS] {
     let mut weights = [EVEN_DAYS; BINS];
     for draft in drafts {
         let believed = BINS - draft.holes.among(BINS);
-        let total = draft.total() * BINS as f64 / believed.max(1) as f64;
+        let total = draft.total * BINS as f64 / believed.max(1) as f64;
         if total <= 0.0 {
             continue;
         }

@@ -299,7 +299,7 @@ mod tests {
     fn level(message: &Message) -> Level {
         match message.level {
             Topic::Quota(level) => level,
-            Topic::Counting(concern) => panic!("{concern:?}"),
+            other @ (Topic::Counting(_) | Topic::Drill(_)) => panic!("{other}"),
         }
     }
 

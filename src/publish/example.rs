@@ -1,5 +1,5 @@
 //! One snapshot in which every metric, line and label has a value, for the tests that render it.
-//! Nothing in production calls this file.
+//! In production, only the templates of notifiers are tried out on its messages, before a real one needs them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -149,6 +149,17 @@ pub fn trouble() -> Message {
         since: now() - TimeDelta::hours(7),
         figures: None,
     }
+}
+
+/// A message of each shape.
+pub fn messages() -> [Message; 4] {
+    let endless = alert().figures.map(|figures| Figures { exhausted_at: None, top: Vec::new(), ..figures });
+    [
+        alert(),
+        Message { status: Status::Resolved, figures: endless, ..alert() },
+        trouble(),
+        Message { source: None, level: Topic::Counting(Concern::CommitFailing), ..trouble() },
+    ]
 }
 
 fn healthy_source() -> SourceStatus {

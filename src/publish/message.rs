@@ -67,6 +67,14 @@ impl Severity {
 pub enum Topic {
     Quota(Level),
     Counting(Concern),
+    Drill(Drill),
+}
+
+/// Nothing is the matter: somebody tries whether messages arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Drill {
+    Test,
 }
 
 impl fmt::Display for Topic {
@@ -74,6 +82,7 @@ impl fmt::Display for Topic {
         match self {
             Topic::Quota(level) => formatter.write_str(level.name()),
             Topic::Counting(concern) => formatter.write_str(concern.name()),
+            Topic::Drill(Drill::Test) => formatter.write_str("test"),
         }
     }
 }
@@ -105,7 +114,8 @@ mod tests {
 
     #[test]
     fn news_read_back_from_the_state_is_the_same_news() {
-        for message in [example::alert(), example::trouble()] {
+        let drill = Message { level: Topic::Drill(Drill::Test), ..example::trouble() };
+        for message in [example::alert(), example::trouble(), drill] {
             let json = serde_json::to_string(&message).expect("serialises");
             assert_eq!(serde_json::from_str::<Message>(&json).expect("is read back"), message, "{json}");
         }

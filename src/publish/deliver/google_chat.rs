@@ -1,0 +1,16 @@
+//! A message becomes the text of a Google Chat message. This file never lets a value of a log mention anybody.
+
+use serde_json::{Value, json};
+
+use super::super::message::Message;
+use super::template::{Escape, Wording};
+
+/// The channel's own limit; longer ones are refused.
+const TEXT_CHARACTERS_MAX: usize = 4_096;
+
+pub fn body(message: &Message, wording: &Wording) -> Value {
+    let words = wording.words(message, Escape::Mentions);
+    let link = wording.link.as_ref().map_or_else(String::new, |link| format!("\n{link}"));
+    let room = TEXT_CHARACTERS_MAX.saturating_sub(link.chars().count());
+    json!({ "text": super::cut(&format!("*{}*\n{}", words.title, words.text), room) + &link })
+}

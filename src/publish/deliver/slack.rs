@@ -1,0 +1,35 @@
+//! A message becomes an attachment with a colour, which every chat that takes Slack's incoming webhooks shows.
+//! This file never lets a value of a log be markup.
+
+use serde_json::{Value, json};
+
+use super::super::message::{Message, Severity, Status};
+use super::template::{Escape, Wording};
+
+/// Longer texts are folded, then cut, by the receiver.
+const TEXT_CHARACTERS_MAX: usize = 8_000;
+
+pub fn body(message: &Message, wording: &Wording) -> Value {
+    let words = wording.words(message, Escape::Entities);
+    let mut attachment = json!({
+        "color": colour(message),
+        "fallback": words.title,
+        "title": words.title,
+        "text": super::cut(&words.text, TEXT_CHARACTERS_MAX),
+        "mrkdwn_in": ["text"],
+        "ts": message.at.timestamp(),
+    });
+    if let Some(link) = &wording.link {
+        attachment["title_link"] = link.as_str().into();
+    }
+    json!({ "attachments": [attachment] })
+}
+
+fn colour(message: &Message) -> &'static str {
+    match (message.status, message.severity) {
+        (Status::Resolved, _) => "good",
+        (Status::Firing, Severity::Critical) => "danger",
+        (Status::Firing, Severity::Warning) => "warning",
+        (Status::Firing, Severity::Info) => "#439fe0",
+    }
+}
