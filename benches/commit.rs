@@ -76,7 +76,7 @@ fn year(criterion: &mut Criterion) {
         group.bench_function(format!("report by {}", name.join(",")), |bencher| bencher.iter(ask));
     }
     let all = Minute(0)..Minute(u32::MAX);
-    let matching = Match(vec![(Column::Key, "prod".to_owned())]);
+    let matching = Match(vec![(Column::Key, "prod".into())]);
     group.bench_function("minutes", |bencher| {
         bencher.iter(|| minutes(&ledger, all.clone(), &matching).expect("minutes"))
     });

@@ -28,6 +28,7 @@ pub enum Command {
     Status(Status),
     Explain(Explain),
     Ingest(Ingest),
+    Notify(Notify),
     Verify(Verify),
     Backtest(Backtest),
     CheckConfig(CheckConfig),
@@ -249,6 +250,33 @@ pub struct Backtest {
     pub alerts: bool,
     #[arg(long, value_enum, default_value_t = Listing::Table)]
     pub format: Listing,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Try the notifiers
+#[derive(Debug, Args)]
+pub struct Notify {
+    #[command(subcommand)]
+    pub action: NotifyAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum NotifyAction {
+    Test(NotifyTest),
+}
+
+/// Send a test message, and its end, through every notifier of the configuration, or through one
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  daycap notify test
+  daycap notify test ops --config ./daycap.toml
+
+A daemon may be running; it is not asked. Exit code 1: one did not deliver.")]
+pub struct NotifyTest {
+    /// Only this notifier
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
     #[command(flatten)]
     pub place: Place,
 }

@@ -4,6 +4,7 @@
 mod journal;
 mod keys;
 mod notify;
+pub mod preset;
 mod quota;
 mod told;
 
@@ -20,9 +21,9 @@ use serde::Deserialize;
 use crate::collect::decode::mapping::Wanted;
 use crate::collect::stream::STDIN;
 use crate::collect::{CountFrom, Format, Mapping, Reading, Source, Start};
-use crate::day;
+use crate::day::{self, Calendar};
 use crate::publish::deliver::Notifier;
-use crate::quota::{Match, Quota, Window};
+use crate::quota::{Costs, Match, Quota, Window};
 use crate::silence::StaleAfter;
 
 /// What `daycap run` needs to know.
@@ -48,9 +49,9 @@ impl Config {
         self.quotas.first().map_or(Tz::UTC, |quota| quota.window.zone())
     }
 
-    /// Every zone whose days a summary of that name tells: the summary's own and each quota's.
-    pub fn told_zones(&self) -> impl Iterator<Item = Tz> {
-        std::iter::once(self.summary_zone()).chain(self.quotas.iter().map(|quota| quota.window.zone()))
+    /// Every calendar whose days a summary of that name tells: the summary's own and each quota's.
+    pub fn told_calendars(&self) -> impl Iterator<Item = Calendar> {
+        std::iter::once(self.summary_zone().into()).chain(self.quotas.iter().map(|quota| quota.window.calendar))
     }
 }
 
@@ -92,8 +93,11 @@ pub fn ad_hoc(logs: Vec<String>, limit: Option<NonZeroU64>, zone: Tz, surroundin
     let quotas = limit.map(|limit| Quota {
         name: "default".to_owned(),
         limit,
-        window: Window::Day(zone),
+        window: Window::day(zone),
         matching: Match::default(),
+        costs: Costs::default(),
+        burst: None,
+        within: None,
     });
     let sources = if logs.is_empty() { Vec::new() } else { vec![source_of(logs, Reading::unsettled(zone))] };
     Config {
@@ -201,7 +205,7 @@ fn settle(raw: Raw, surroundings: &Surroundings) -> Result<Config, String> {
         listen,
         sources,
         stale_after,
-        quotas: raw.quota.into_iter().map(quota::settle).collect::<Result<_, _>>()?,
+        quotas: raw.quota.into_iter().map(quota::settle).collect::<Result<Vec<_>, _>>()?.concat(),
         notifiers,
     };
     refuse_doubles("source", config.sources.iter().map(|source| source.name.as_str()))?;
@@ -451,7 +455,7 @@ mod tests {
             daycap.toml: source "a": pattern is "(?<url>.*)"; it needs format = "regex" beside it
             daycap.toml: source "a": format is "regex"; it needs a pattern = '…' with named groups, as (?<method>[A-Z]+)
             daycap.toml: source "a": pattern is "(?<url>"; unclosed group; write a regular expression in '…', with groups as (?<method>[A-Z]+)
-            daycap.toml: source "a": pattern is "(?<methd>[A-Z]+) (?<url>.*)"; unknown group "methd"; did you mean "method"? The groups are time, method, url, path, api, status, duration, bytes, operation, document, service, key, units
+            daycap.toml: source "a": pattern is "(?<methd>[A-Z]+) (?<url>.*)"; unknown group "methd"; did you mean "method"? The groups are time, method, url, path, api, status, duration, bytes, operation, document, service, key, units, quota_used, quota_remaining, quota_limit, quota_reset
             daycap.toml: source "a": pattern is "(?<url>.*)"; no line it matches could be a request; name two groups of method, url or path, status, operation
             daycap.toml: source "a": only_if: the pattern has no group "level"; name one (?<level>…)
             daycap.toml: source "a": fields: "time" has no use with format = "regex": name a group "time"

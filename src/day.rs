@@ -1,6 +1,8 @@
 //! All calendar arithmetic: minutes, UTC days, and days, weeks and months as a time zone sees them.
 //! This file never reads a clock; every instant is a parameter.
 
+mod calendar;
+
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
@@ -9,6 +11,8 @@ use std::time::Duration;
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
+
+pub use calendar::{Calendar, parse_clock};
 
 /// The two clocks: what time it is for people, and how long this process runs, which never jumps.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +78,7 @@ impl Day {
     /// The minutes of this day in `zone`: 1,380, 1,440 or 1,500 of them where clocks change, none where
     /// the zone's calendar skipped the day.
     pub fn span(self, zone: Tz) -> Range<Minute> {
-        first_minute(self, zone)..first_minute(self.next(), zone)
+        Calendar::from(zone).span(self)
     }
 
     pub fn next(self) -> Day {
@@ -122,29 +126,6 @@ impl FromStr for Day {
             .map(Day)
             .map_err(|_| format!("{text:?} is not a day; write it as 2026-11-22"))
     }
-}
-
-/// The first minute that `zone` shows as `day` or later.
-///
-/// Midnight may not exist (clocks that spring forward at 00:00) or come twice; whichever way, the day
-/// begins at the first instant whose local date has reached it. Local dates never go back by more than
-/// the hours that a zone's offset can change, so a search over the 30 hours around UTC midnight is
-/// enough; it runs in quarter hours, then minutes.
-fn first_minute(day: Day, zone: Tz) -> Minute {
-    let midnight = day.0.and_time(chrono::NaiveTime::MIN);
-    if let Some(instant) = zone.from_local_datetime(&midnight).earliest() {
-        let before = instant - TimeDelta::minutes(1);
-        if before.date_naive() < day.0 {
-            return Minute::at(ceil_to_minute(instant.with_timezone(&Utc)));
-        }
-    }
-    let utc_midnight = Minute::at(midnight.and_utc());
-    let mut minute = utc_midnight.0.saturating_sub(15 * 60);
-    let end = utc_midnight.0.saturating_add(15 * 60);
-    while minute < end && Day::of(Minute(minute), zone) < day {
-        minute += 1;
-    }
-    Minute(minute)
 }
 
 /// Offsets of a fraction of a minute (some zones before 1972) move a day's start up to a whole minute.

@@ -15,11 +15,12 @@ use crate::commit::{Commit, Committed};
 use crate::config::Config;
 use crate::count::ledger::Reason;
 use crate::count::tally::Tally;
-use crate::day::{DAY_MINUTES, Day, Minute, Now};
+use crate::day::{Calendar, DAY_MINUTES, Day, Minute, Now};
 use crate::doubt::Doubts;
 use crate::harvest::Harvest;
 use crate::keep;
-use crate::publish::deliver::Notifier;
+use crate::outbox::{self, Outbox, Undelivered};
+use crate::publish::deliver::Parcel;
 use crate::publish::message::Message;
 use crate::publish::snapshot::{CommitStatus, RequestCounts, RequestLabels, Snapshot};
 use crate::publish::{alert, trouble};
@@ -34,10 +35,10 @@ pub enum Event {
     Committed(Box<Committed>, Duration),
     /// Some time has passed.
     Tick,
-    /// A message reached a notifier, or finally did not.
-    Delivered {
+    /// A notifier's attempt has ended.
+    Tried {
         notifier: String,
-        error: Option<String>,
+        error: Option<Undelivered>,
     },
     /// A day's summary is written, or could not be.
     Summarised(Day, Option<String>),
@@ -51,7 +52,13 @@ pub enum Event {
 pub enum Effect {
     Commit(Box<Commit>),
     Publish(Arc<Snapshot>),
-    Deliver(Message),
+    /// Log a message: it is news.
+    Tell(Message),
+    /// Let a notifier try to bring this; [`Event::Tried`] says what became of it.
+    Deliver {
+        notifier: String,
+        parcel: Parcel,
+    },
     Summarise(Day),
     /// Remove ledger days before this one.
     Forget(Day),
@@ -75,6 +82,8 @@ const COMMIT_SHARE: u32 = 20;
 const SUMMARY_RETRY: Duration = Duration::from_secs(60);
 /// Commits that have been failing for this long are said to people: the next ones will hardly put it right.
 const COMMIT_FAILING_SAID_AFTER: Duration = Duration::from_secs(60);
+/// How long the end waits for deliveries under way.
+pub const DELIVERY_GRACE: Duration = Duration::from_millis(500);
 /// Snapshots of a quiet daemon are made anew this often, for the forecast moves with the clock.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -94,7 +103,9 @@ pub struct Engine {
     alerts: alert::Memory,
     troubles: trouble::Memory,
     requests: RequestCounts,
-    notifications: BTreeMap<(String, &'static str), u64>,
+    outbox: Outbox,
+    /// Only the daemon brings messages out; whoever else has an engine leaves what waits as it is.
+    delivers: bool,
     commit: CommitStatus,
     failing_since: Option<Duration>,
     held: Held,
@@ -112,6 +123,8 @@ pub struct Engine {
     /// Everything there was at start has been read: only now can a low count be taken for low usage.
     caught_up: bool,
     stopping: Option<Stopping>,
+    /// The end waits no longer for deliveries.
+    stop_by: Duration,
 }
 
 /// On the way out: whether the last commit has been tried.
@@ -127,10 +140,11 @@ impl Engine {
         config: Arc<Config>,
         version: &'static str,
         state: State,
-        usages: Vec<Usage>,
+        mut usages: Vec<Usage>,
         doubts: Doubts,
         counted_days: BTreeSet<Day>,
     ) -> Engine {
+        usages.iter_mut().for_each(|usage| usage.resume_witness(&state.observed));
         Engine {
             sources: Sources::new(config.clone(), state.habits, state.last_request),
             version,
@@ -145,7 +159,8 @@ impl Engine {
             alerts: state.alerts,
             troubles: state.troubles,
             requests: RequestCounts::default(),
-            notifications: never_yet(&config.notifiers),
+            outbox: state.outbox,
+            delivers: false,
             commit: CommitStatus::default(),
             failing_since: None,
             held: state.held,
@@ -159,6 +174,7 @@ impl Engine {
             kept_on: None,
             caught_up: false,
             stopping: None,
+            stop_by: Duration::ZERO,
             config,
         }
     }
@@ -170,10 +186,16 @@ impl Engine {
             Event::Harvested(harvest) => self.harvested(now, *harvest, &mut effects),
             Event::Committed(committed, took) => self.committed(now, *committed, took, &mut effects),
             Event::Tick => {}
-            Event::Delivered { notifier, error } => self.delivered(notifier, error, &mut effects),
+            Event::Tried { notifier, error } => {
+                let notes = self.outbox.tried(&notifier, error, now.wall);
+                self.note_outbox(notes, &mut effects);
+            }
             Event::Summarised(day, error) => self.summarised(now, day, error, &mut effects),
             Event::GoOn => self.stopping = None,
-            Event::Stop => self.stopping = Some(Stopping::LastCommitDue),
+            Event::Stop => {
+                self.stopping = Some(Stopping::LastCommitDue);
+                self.stop_by = now.uptime + DELIVERY_GRACE;
+            }
         }
         if now.uptime >= self.publish_after {
             self.publish(now, &mut effects);
@@ -187,6 +209,8 @@ impl Engine {
         let minute = Minute::at(now.wall);
         for usage in &mut self.usages {
             usage.add(&rows, &self.config.host, minute);
+            let odd = usage.hear(&harvest.observed, &self.config.host, minute);
+            effects.extend(odd.map(|text| Effect::Say(Severity::Warn, text)));
         }
         self.count_requests(&rows);
         self.unsummarised.extend(days_told(&rows, &self.config));
@@ -289,12 +313,23 @@ impl Engine {
         }
     }
 
-    fn delivered(&mut self, notifier: String, error: Option<String>, effects: &mut Vec<Effect>) {
-        let result = if error.is_none() { "delivered" } else { "failed" };
-        if let Some(error) = error {
-            effects.push(Effect::Say(Severity::Error, format!("notify {notifier:?}: {error}")));
-        }
-        *self.notifications.entry((notifier, result)).or_default() += 1;
+    /// From now on messages are brought out, first those that waited in the state.
+    pub fn open_outbox(&mut self, now: DateTime<Utc>) -> Vec<Effect> {
+        self.delivers = true;
+        let (notes, mut effects) = (self.outbox.open(&self.config, now), Vec::new());
+        self.note_outbox(notes, &mut effects);
+        effects
+    }
+
+    fn note_outbox(&mut self, notes: Vec<outbox::Note>, effects: &mut Vec<Effect>) {
+        effects.extend(notes.into_iter().map(|(severity, text)| Effect::Say(severity, text)));
+        self.changed |= self.outbox.take_changed();
+    }
+
+    fn start_deliveries(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let (parcels, notes) = self.outbox.start(now);
+        effects.extend(parcels.into_iter().map(|(notifier, parcel)| Effect::Deliver { notifier, parcel }));
+        self.note_outbox(notes, effects);
     }
 
     fn summarised(&mut self, now: Now, day: Day, error: Option<String>, effects: &mut Vec<Effect>) {
@@ -338,8 +373,10 @@ impl Engine {
 
     /// News goes to people by this way alone.
     fn tell(&mut self, message: Message, effects: &mut Vec<Effect>) {
+        let notes = self.outbox.put(&message, &self.config.notifiers);
+        self.note_outbox(notes, effects);
         self.changed = true;
-        effects.push(Effect::Deliver(message));
+        effects.push(Effect::Tell(message));
     }
 
     /// Everything known at `now`.
@@ -362,13 +399,17 @@ impl Engine {
             sources,
             commit: self.commit.clone(),
             requests: self.requests.share(),
-            notifications: self.notifications.clone(),
+            notifiers: self.outbox.statuses(&config.notifiers),
+            notifications: self.outbox.counts(&config.notifiers),
         }
     }
 
     fn start_what_is_due(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if let Some(stopping) = self.stopping {
             return self.stop(now, stopping, effects);
+        }
+        if self.delivers {
+            self.start_deliveries(now, effects);
         }
         if self.changed && !self.committing && now.uptime >= self.commit_after {
             effects.push(Effect::Commit(Box::new(self.take_commit(now.wall))));
@@ -381,13 +422,19 @@ impl Engine {
 
     /// At the end a failed commit is tried once, not for ever: the failure is the exit code.
     fn stop(&mut self, now: Now, stopping: Stopping, effects: &mut Vec<Effect>) {
-        if self.committing {
+        let is_graced = self.outbox.under_way() > 0 && now.uptime < self.stop_by;
+        if self.committing || is_graced {
             return;
         }
         if self.changed && stopping == Stopping::LastCommitDue {
             self.stopping = Some(Stopping::LastCommitTried);
             effects.push(Effect::Commit(Box::new(self.take_commit(now.wall))));
         } else {
+            let cut = self.outbox.under_way();
+            if cut > 0 {
+                let text = format!("deliveries cut off by the end: {cut}; they are tried again after the next start");
+                effects.push(Effect::Say(Severity::Warn, text));
+            }
             // What changed since the last commit was taken is no count: nothing is read any more.
             let last_was_saved = stopping == Stopping::LastCommitTried && self.commit.failing.is_none();
             effects.push(Effect::End { saved: !self.changed || last_was_saved });
@@ -418,6 +465,8 @@ impl Engine {
                 habits: habits.clone(),
                 troubles: self.troubles.clone(),
                 held: self.held.clone(),
+                observed: self.usages.iter().filter_map(Usage::observed).collect(),
+                outbox: self.outbox.clone(),
                 saved: Some(now),
             },
         }
@@ -428,12 +477,12 @@ impl Engine {
         if !self.caught_up || self.committing {
             return;
         }
-        let is_over = |day: Day, zone| {
-            let span = day.span(zone);
+        let is_over = |day: Day, calendar: Calendar| {
+            let span = calendar.span(day);
             let mut utc_days = self.touched.range(span.start.utc_day()..=span.end.utc_day());
             span.end <= Minute::at(now.wall) && utc_days.next().is_none()
         };
-        let is_due = |day: &&Day| self.config.told_zones().all(|zone| is_over(**day, zone));
+        let is_due = |day: &&Day| self.config.told_calendars().all(|calendar| is_over(**day, calendar));
         let Some(day) = self.unsummarised.iter().find(is_due).copied() else { return };
         self.unsummarised.remove(&day);
         self.summarising = Some(day);
@@ -454,24 +503,19 @@ impl Engine {
     }
 }
 
-/// A counter that Prometheus has seen at zero shows its first step.
-fn never_yet(notifiers: &[Notifier]) -> BTreeMap<(String, &'static str), u64> {
-    let both = |notifier: &Notifier| ["delivered", "failed"].map(|result| ((notifier.name.clone(), result), 0));
-    notifiers.iter().flat_map(both).collect()
-}
-
-/// The days that these rows belong to, in each zone that summaries tell. Offsets are whole quarters of an hour.
+/// The days that these rows belong to, in each calendar that summaries tell.
 fn days_told(rows: &[(Minute, &Series, u64, u64)], config: &Config) -> BTreeSet<Day> {
+    // A day is at least some quarters of an hour long: one that holds a minute holds an end of its quarter.
     let quarters: BTreeSet<u32> = rows.iter().map(|(minute, ..)| minute.0 - minute.0 % 15).collect();
-    let in_zone = |zone| quarters.iter().map(move |quarter| Day::of(Minute(*quarter), zone));
-    config.told_zones().flat_map(in_zone).collect()
+    let ends = || quarters.iter().flat_map(|quarter| [Minute(*quarter), Minute(*quarter + 14)]);
+    config.told_calendars().flat_map(|calendar| ends().map(move |minute| calendar.day_of(minute))).collect()
 }
 
-/// The days that a loss touches, in each zone that summaries tell; of the minutes from `first` on.
+/// The days that a loss touches, in each calendar that summaries tell; of the minutes from `first` on.
 fn days_in(config: &Config, first: Minute, reason: &Reason) -> BTreeSet<Day> {
     let (since, until) = (Minute::at(reason.since).max(first), Minute::at(reason.until));
     let ends = Minute(first.0.saturating_add(DAY_MINUTES - 1)).min(until);
-    config.told_zones().flat_map(|zone| [Day::of(since, zone), Day::of(ends, zone)]).collect()
+    config.told_calendars().flat_map(|calendar| [since, ends].map(|minute| calendar.day_of(minute))).collect()
 }
 
 fn code_class(status: Option<u16>) -> &'static str {

@@ -18,10 +18,7 @@ use crate::engine::Engine;
 use crate::harvest::{Arrived, Counted, Harvester};
 use crate::keep;
 use crate::state::{self, Held, Loaded, State};
-use crate::usage::{Usage, history_span};
-
-/// Operations that a window's status can tell apart.
-const TOP_OPERATIONS: usize = 1000;
+use crate::usage::{Usage, history_span, recent};
 
 /// A run, about to begin.
 pub struct Resumed {
@@ -160,13 +157,10 @@ fn incomplete(footers: &[Footer]) -> Incomplete {
 fn usages(config: &Config, ledger: &Ledger, now: Minute) -> anyhow::Result<(Vec<Usage>, Incomplete)> {
     let mut unread = Incomplete::new();
     let usage = |quota: &crate::quota::Quota| {
-        let query::UnitsAMinute { minutes, incomplete } =
-            query::minutes(ledger, history_span(quota, now), &quota.matching)?;
-        unread.extend(incomplete);
-        let window = quota.window.span_at(now);
-        let top = query::top_operations(ledger, window, &quota.matching, TOP_OPERATIONS)?;
-        let top = top.into_iter().map(|(service, operation, units)| ((service, operation), units)).collect();
-        Ok(Usage::new(quota.clone(), minutes, top, now))
+        let span = history_span(quota, now);
+        let mut spent = query::spent(ledger, span, &quota.matching, &quota.costs, recent(quota, now))?;
+        unread.extend(std::mem::take(&mut spent.incomplete));
+        Ok(Usage::new(quota.clone(), spent, now))
     };
     let usages = config.quotas.iter().map(usage).collect::<anyhow::Result<_>>()?;
     Ok((usages, unread))

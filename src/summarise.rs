@@ -1,14 +1,13 @@
 //! One finished day becomes its summary: the ledger is asked, that day's forecasts are replayed, and
 //! `<state>/summaries/2026-11-22.md` and `.json` are written. This file reads no clock and no log.
 
-use std::collections::BTreeSet;
-
 use crate::config::Config;
 use crate::count::ledger::Ledger;
-use crate::count::query::{self, By, Query};
-use crate::day::Day;
+use crate::count::query::{self, By, Query, Recent};
+use crate::day::{Day, Minute};
 use crate::forecast::{HISTORY_DAYS, bins};
-use crate::publish::summary::{self, Counted, QuotaDay, Summary, quota_day};
+use crate::publish::quota_day::{QuotaDay, quota_day};
+use crate::publish::summary::{self, Counted, Summary};
 use crate::quota::{Column, Match, Quota};
 use crate::usage::history_span;
 
@@ -32,9 +31,10 @@ pub fn day(ledger: &Ledger, config: &Config, day: Day) -> anyhow::Result<()> {
 }
 
 fn judge(ledger: &Ledger, quota: &Quota, day: Day) -> anyhow::Result<QuotaDay> {
-    let zone = quota.window.zone();
-    let known = query::minutes(ledger, history_span(quota, day.span(zone).start), &quota.matching)?;
-    let holes: BTreeSet<Day> = known.incomplete.keys().copied().collect();
-    let history = bins::past_days(&known.minutes, zone, day, HISTORY_DAYS, &holes);
-    Ok(quota_day(&quota.name, quota.limit.get(), zone, day, &known, &history))
+    let calendar = quota.window.calendar;
+    let end = calendar.span(day).end;
+    let span = history_span(quota, Minute(end.0.saturating_sub(1))).start..end;
+    let spent = query::spent(ledger, span, &quota.matching, &quota.costs, Recent::NOBODY)?;
+    let history = bins::past_days(&spent.units, calendar, day, HISTORY_DAYS, &spent.incomplete);
+    Ok(quota_day(quota, day, &spent.units, &spent.incomplete, &history))
 }

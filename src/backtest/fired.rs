@@ -12,7 +12,7 @@ use crate::forecast::Forecast;
 use crate::publish::alert::{self, Level, Memory};
 use crate::publish::message::{Message, Status};
 use crate::publish::snapshot::{Pace, QuotaStatus};
-use crate::quota::Window;
+use crate::quota::WindowKind;
 
 /// The daemon looks each minute; alerts of a replay are at most this much late.
 const STEP_MINUTES: u32 = 15;
@@ -105,19 +105,25 @@ impl Fired {
 fn status(series: &Series, limit: u64, day: &DayOf, used: u64, forecast: Forecast) -> QuotaStatus {
     QuotaStatus {
         name: series.name.clone(),
-        window: Window::Day(series.zone).name(),
+        within: None,
+        window: WindowKind::Day,
+        begun: true,
         limit,
         used,
         remaining: limit.saturating_sub(used),
         zone: series.zone.name().to_owned(),
         window_start: day.span.start.start(),
         resets_at: day.span.end.start(),
+        calendar_day: None,
+        worst: None,
+        burst: None,
         forecast,
         exhausted_at: None,
         alerts: Vec::new(),
         completeness: Completeness::Exact,
         stale_sources: Vec::new(),
         top: Vec::new(),
+        server: None,
         pace: Pace::default(),
     }
 }

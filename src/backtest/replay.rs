@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 
 use super::rivals::{Line, linear, predict_linear};
 use super::series::{DayOf, Series};
+use crate::count::query::Incomplete;
 use crate::count::tally::Minutes;
 use crate::day::{Day, Minute};
 use crate::forecast::{Experience, Forecast, PastDay, Running, bins};
@@ -183,7 +184,7 @@ impl<'a> Rerun<'a> {
 
     /// What daycap says now, by the same steps as in the daemon.
     pub fn daycap(&self) -> Forecast {
-        let today = bins::today(&self.minutes, self.zone, self.now());
+        let today = bins::today(&self.minutes, self.zone.into(), self.now(), &Incomplete::new());
         let left_minutes = today.day_minutes - today.elapsed_minutes;
         let running = Running { limit: self.limit, used: self.used, left_minutes, leaving: Vec::new() };
         self.experience.forecast(&today, &running)

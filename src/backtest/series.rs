@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use chrono_tz::Tz;
 
+use crate::count::query::Incomplete;
 use crate::count::tally::Minutes;
 use crate::day::{Day, Minute, offset_minutes};
 use crate::forecast::{BIN_MINUTES, Holes, PastDay, bins};
@@ -167,7 +168,7 @@ impl DayOf {
     /// This day as the history of the one after it.
     pub fn as_past(&self, zone: Tz) -> Option<PastDay> {
         let minutes = self.until(self.span.end.0 - self.span.start.0);
-        let past = bins::past_days(&minutes, zone, self.day.next(), 1, &BTreeSet::new()).pop()?;
+        let past = bins::past_days(&minutes, zone.into(), self.day.next(), 1, &Incomplete::new()).pop()?;
         Some(PastDay { holes: self.holes(zone), ..past })
     }
 

@@ -14,7 +14,7 @@ use crate::count::ledger::Ledger;
 use crate::count::query::{self, By, Query};
 use crate::day::{Day, Minute};
 use crate::publish::report::{OutputFormat, notes, render};
-use crate::quota::{Column, Match};
+use crate::quota::{Column, Match, Pattern};
 use crate::{raw, resume, state};
 
 /// Shorter input is read before a bar could be looked at.
@@ -120,11 +120,11 @@ fn settle(asked: &Report, now: DateTime<Utc>) -> Result<Query, String> {
     Ok(Query { span: span(asked, zone, now)?, by, matching: Match(matching), zone })
 }
 
-fn settle_match(pair: &str) -> Result<(Column, String), String> {
+fn settle_match(pair: &str) -> Result<(Column, Pattern), String> {
     let (column, value) =
         pair.split_once('=').ok_or_else(|| format!("--where {pair:?}: write a column and its value as key=prod"))?;
     let column = column.trim().parse().map_err(|error| format!("--where {pair:?}: {error}"))?;
-    Ok((column, value.to_owned()))
+    Ok((column, value.into()))
 }
 
 fn span(asked: &Report, zone: Tz, now: DateTime<Utc>) -> Result<Range<Option<Minute>>, String> {

@@ -218,3 +218,88 @@ fn mailbox(key: &str, text: &str) -> Result<Mailbox, String> {
     text.parse()
         .map_err(|error| format!("{key}: {text:?} is no address ({error}); write it as \"Name <name@example.com>\""))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    fn settle_text(lines: &str) -> Result<Notifier, String> {
+        let raw = toml::from_str(lines).expect("TOML");
+        settle(raw, &Here { host: "app-1", port: 9640 })
+    }
+
+    fn refusals<const N: usize>(lines: [&str; N]) -> String {
+        lines.map(|lines| settle_text(lines).expect_err(lines)).join("\n")
+    }
+
+    #[test]
+    fn a_type_or_key_that_is_not_is_answered_with_those_that_are() {
+        let said = refusals([
+            "command = [\"a\"]",
+            "type = \"slck\"",
+            "type = \"slack\"\nurl_file = \"a\"\nchannel = \"#ops\"",
+            "type = \"mail\"\nserver = \"localhost\"\nfrom = \"a@example.com\"\nto = \"b@example.com\"\npasword_file = \"p\"",
+            "type = \"exec\"\ncommand = \"a\"\ntitle = \"b\"",
+        ]);
+        expect![[""]].assert_eq(&said);
+    }
+
+    #[test]
+    fn a_secret_in_the_configuration_is_refused_and_not_repeated() {
+        let said = refusals([
+            "type = \"slack\"\nurl = \"https://hooks.example.com/s3cr3t\"",
+            "type = \"webhook\"\nurl = \"https://a.example.com\"\nsecret = \"whsec_s3cr3t\"",
+            "type = \"ntfy\"\nurl = \"https://a:s3cr3t@ntfy.example.com\"\ntopic = \"t\"",
+            "type = \"pagerduty\"\nrouting_key = \"s3cr3t\"",
+            "type = \"mail\"\nserver = \"localhost\"\nfrom = \"a@example.com\"\nto = \"b@example.com\"\nusername = \"a\"\npassword = \"s3cr3t\"",
+        ]);
+        assert!(!said.contains("s3cr3t"), "{said}");
+        expect![[""]].assert_eq(&said);
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_with_the_remedy() {
+        let said = refusals([
+            "type = \"discord\"",
+            "type = \"teams\"\nurl_file = \"a\"\nurl_env = \"B\"",
+            "type = \"google-chat\"\nurl_credential = \"/etc/passwd\"",
+            "type = \"webhook\"\nurl = \"ftp://a.example.com\"",
+            "type = \"webhook\"\nurl = \"https://a.example.com\"\nlabels = { \"a-b\" = \"c\" }",
+            "type = \"webhook\"\nurl = \"https://a.example.com\"\ntoken_env = \"T\"\nusername = \"u\"",
+            "type = \"webhook\"\nurl = \"https://a.example.com\"\nusername = \"u\"",
+            "type = \"webhook\"\nurl = \"https://a.example.com\"\nbody = \"{{ message }}\"",
+            "type = \"webhook\"\nurl = \"https://a.example.com\"\ntext = \"{{ usd }}\"",
+            "type = \"alertmanager\"\nurl = []",
+            "type = \"alertmanager\"\nurl = [1]",
+            "type = \"ntfy\"\nurl = \"https://ntfy.example.com\"",
+            "type = \"mail\"\nserver = \"smtp.example.com\"\ntls = \"none\"",
+            "type = \"mail\"\nserver = \"smtp.example.com\"\ntls = \"ssl\"",
+            "type = \"mail\"\nserver = \"smtp.example.com\"\nport = 70000",
+            "type = \"mail\"\nserver = \"smtp.example.com\"\nfrom = \"daycap\"",
+            "type = \"mail\"\nserver = \"smtp.example.com\"\nfrom = \"a@example.com\"",
+            "type = \"exec\"\ncommand = \"a\"\nmin_severity = \"high\"",
+            "type = \"exec\"\ncommand = \"a\"\nsend_resolved = \"no\"",
+            "type = \"exec\"\ncommand = \"a\"\ntimeout = \"soon\"",
+        ]);
+        expect![[""]].assert_eq(&said);
+    }
+
+    #[test]
+    fn a_mail_server_is_reached_as_its_tls_says() {
+        let port = |lines: &str| {
+            let server = if lines.contains("none") { "127.0.0.1" } else { "smtp.example.com" };
+            let lines = format!(
+                "type = \"mail\"\nserver = {server:?}\nfrom = \"a@example.com\"\nto = \"b@example.com\"\n{lines}"
+            );
+            match settle_text(&lines).expect("a good notifier").kind {
+                Kind::Mail(mail) => (mail.security, mail.port),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(port(""), (Security::StartTls, 587));
+        assert_eq!(port("tls = \"tls\""), (Security::Tls, 465));
+        assert_eq!(port("tls = \"none\""), (Security::None, 25));
+        assert_eq!(port("tls = \"tls\"\nport = 2465"), (Security::Tls, 2465));
+    }
+}

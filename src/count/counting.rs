@@ -12,7 +12,6 @@ use super::completeness::{Completeness, Doubt, Reason};
 use super::group::{Labels, Part, Times};
 use super::query::{By, Query, Report, Row};
 use super::sums::{self, Sums};
-use super::tally::Minutes;
 use crate::collect::request::{Columns, Decoded, Series, SeriesTable, TableIdentity, unpack};
 use crate::day::Minute;
 use crate::quota::Column;
@@ -134,24 +133,6 @@ impl Counting {
         Ok(())
     }
 
-    /// Add the units of a day file's rows, those that match, to their minutes.
-    pub(super) fn add_units_a_minute(&mut self, rows: &DataFrame, host: &str, sum: &mut Minutes) -> PolarsResult<()> {
-        let groups = self.groups_of(rows, host)?;
-        let units = rows.column(batch::UNITS)?.u64()?.cont_slice()?;
-        for ((minute, units), group) in batch::minutes(rows)?.into_iter().zip(units).zip(groups) {
-            if group.is_some() && self.times.number(minute).is_some() {
-                let minute = sum.entry(minute).or_default();
-                *minute = minute.saturating_add(*units);
-            }
-        }
-        Ok(())
-    }
-
-    /// The ledger columns that [`Counting::add_units_a_minute`] reads.
-    pub(super) fn minute_columns(&self) -> Vec<&'static str> {
-        [batch::MINUTE, batch::UNITS, batch::STATUS].into_iter().chain(self.text_columns()).collect()
-    }
-
     /// The ledger columns that [`Counting::add_ledger_rows`] reads.
     pub(super) fn columns(&self) -> Vec<&'static str> {
         let mut names = vec![batch::MINUTE, batch::STATUS, batch::DURATION_LE_MS];
@@ -160,35 +141,16 @@ impl Counting {
         names
     }
 
-    /// The label columns to read as text. The host is the whole file's, and the status is always read.
+    /// The label columns to read as text, but for the status, which is always read.
     fn text_columns(&self) -> Vec<&'static str> {
-        let needed = self.labels.needed().into_iter();
-        needed.filter(|column| !matches!(column, Column::Host | Column::Status)).map(Column::name).collect()
+        text_columns(&self.labels.needed())
     }
 
     /// The label group of each row; `None` where the labels do not match.
     fn groups_of(&mut self, rows: &DataFrame, host: &str) -> PolarsResult<Vec<Option<u32>>> {
-        let mut names = self.text_columns();
-        if self.labels.needed().contains(&Column::Status) {
-            names.push(batch::STATUS);
-        }
-        let distinct = Distinct::of(rows, &names)?;
-        let status = rows.column(batch::STATUS)?.u16()?;
-        let texts = names.iter().filter(|name| **name != batch::STATUS);
-        let texts: Vec<_> = texts.map(|name| Ok((*name, rows.column(name)?.str()?))).collect::<PolarsResult<_>>()?;
-        let group = |row: &usize| {
-            self.labels.number(|column| match column {
-                Column::Host => Cow::Borrowed(host),
-                Column::Status => status_text(status.get(*row)),
-                _ => {
-                    let text =
-                        texts.iter().find(|(name, _)| *name == column.name()).and_then(|(_, text)| text.get(*row));
-                    Cow::Borrowed(text.unwrap_or(crate::collect::request::NONE))
-                }
-            })
-        };
-        let groups: Vec<Option<u32>> = distinct.first_row.iter().map(group).collect();
-        Ok(distinct.of_row.into_iter().map(|of| groups[of as usize]).collect())
+        let needed = self.labels.needed();
+        let (groups, of_row) = each_combination(rows, &needed, host, |label| self.labels.number(label))?;
+        Ok(of_row.into_iter().map(|of| groups[of as usize]).collect())
     }
 
     fn target(&mut self, series: &Series) -> Target {
@@ -292,6 +254,44 @@ impl Counting {
         };
         self.query.by.iter().filter_map(part).cloned().collect()
     }
+}
+
+/// The ledger's text columns among these. The host is the whole file's, and a status is a number.
+pub(super) fn text_columns(needed: &[Column]) -> Vec<&'static str> {
+    needed
+        .iter()
+        .filter(|column| !matches!(column, Column::Host | Column::Status))
+        .map(|column| column.name())
+        .collect()
+}
+
+/// What `of` says of each combination of labels in these columns of a day file's rows, and which combination each
+/// row is.
+pub(super) fn each_combination<'a, T>(
+    rows: &'a DataFrame,
+    needed: &[Column],
+    host: &'a str,
+    mut of: impl FnMut(&dyn Fn(Column) -> Cow<'a, str>) -> T,
+) -> PolarsResult<(Vec<T>, Vec<u32>)> {
+    let mut names = text_columns(needed);
+    if needed.contains(&Column::Status) {
+        names.push(batch::STATUS);
+    }
+    let distinct = Distinct::of(rows, &names)?;
+    let status = rows.column(batch::STATUS)?.u16()?;
+    let texts = names.iter().filter(|name| **name != batch::STATUS);
+    let texts: Vec<_> = texts.map(|name| Ok((*name, rows.column(name)?.str()?))).collect::<PolarsResult<_>>()?;
+    let combination = |row: &usize| {
+        of(&|column| match column {
+            Column::Host => Cow::Borrowed(host),
+            Column::Status => status_text(status.get(*row)),
+            Column::Service | Column::Key | Column::Api | Column::Method | Column::Operation => {
+                let text = texts.iter().find(|(name, _)| *name == column.name()).and_then(|(_, text)| text.get(*row));
+                Cow::Borrowed(text.unwrap_or(crate::collect::request::NONE))
+            }
+        })
+    };
+    Ok((distinct.first_row.iter().map(combination).collect(), distinct.of_row))
 }
 
 fn column(name: &str, values: Vec<u64>) -> polars::prelude::Column {

@@ -9,6 +9,8 @@ pub mod ledger;
 pub mod group;
 pub mod counting;
 pub mod query;
+mod spent;
+pub mod rolling;
 
 #[cfg(test)]
 mod sample;

@@ -3,7 +3,6 @@
 //! days' rows however many years are asked for.
 //! This file never writes.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,9 +17,10 @@ pub use super::counting::Counting;
 use super::day_file::{DayFile, Footer, ReadError, read_day, read_tally};
 pub use super::group::By;
 use super::ledger::{Ledger, Reason, unreadable};
-use super::tally::{Minutes, Tally};
+pub use super::spent::{Incomplete, Recent, Spent, UnitsAMinute, minutes, spent};
+use super::tally::Tally;
 use crate::day::{Day, Minute};
-use crate::quota::{Column, Match};
+use crate::quota::Match;
 
 /// Beyond these, reading is bound by memory and not by cores.
 const READERS_MAX: usize = 8;
@@ -101,72 +101,8 @@ fn add_file(counting: &mut Counting, file: &FileOf, read: Result<DayFile, String
     }
 }
 
-fn not_counted((day, _, path): &FileOf, what: &str) -> Reason {
+pub(super) fn not_counted((day, _, path): &FileOf, what: &str) -> Reason {
     unreadable(path, *day, what)
-}
-
-/// Units a minute of the requests that match, from the ledger; minutes without any are left out.
-#[derive(Debug, Default)]
-pub struct UnitsAMinute {
-    pub minutes: Minutes,
-    /// UTC days in which lines may be missing, files that could not be read among them.
-    pub incomplete: Incomplete,
-}
-
-/// UTC days in which lines may be missing, and why.
-pub type Incomplete = BTreeMap<Day, Completeness>;
-
-/// The units of each minute in a span. A damaged file is left out, and its day said to be incomplete.
-pub fn minutes(ledger: &Ledger, span: Range<Minute>, matching: &Match) -> anyhow::Result<UnitsAMinute> {
-    let query =
-        Query { span: Some(span.start)..Some(span.end), by: Vec::new(), matching: matching.clone(), zone: Tz::UTC };
-    let files = files_in(ledger, &query.span)?;
-    let counting = Counting::new(query, "");
-    let start = || (counting.clone(), UnitsAMinute::default());
-    let add = |(counting, sum): &mut (Counting, UnitsAMinute), file: &FileOf, read: Result<DayFile, String>| {
-        let mut reasons = Completeness::Exact;
-        let added = read.and_then(|day| {
-            reasons.add(day.footer.completeness.reasons().iter().cloned());
-            counting
-                .add_units_a_minute(&day.rows, &day.footer.host, &mut sum.minutes)
-                .map_err(|error| error.to_string())
-        });
-        if let Err(what) = added {
-            reasons.add([not_counted(file, &what)]);
-        }
-        if !reasons.is_exact() {
-            sum.incomplete.entry(file.0).or_default().add(reasons.reasons().iter().cloned());
-        }
-    };
-    let mut all = UnitsAMinute::default();
-    for (_, part) in read_all(&files, &counting.minute_columns(), &mut |_, _| {}, start, add)? {
-        for (minute, units) in part.minutes {
-            let minute = all.minutes.entry(minute).or_default();
-            *minute = minute.saturating_add(units);
-        }
-        for (day, completeness) in part.incomplete {
-            all.incomplete.entry(day).or_default().add(completeness.reasons().iter().cloned());
-        }
-    }
-    Ok(all)
-}
-
-/// The operations that spent most, in descending order: service, operation, units.
-pub fn top_operations(
-    ledger: &Ledger,
-    span: Range<Minute>,
-    matching: &Match,
-    operations_max: usize,
-) -> anyhow::Result<Vec<(String, String, u64)>> {
-    let by = [Column::Service, Column::Operation].map(By::Label).to_vec();
-    let query = Query { span: Some(span.start)..Some(span.end), by, matching: matching.clone(), zone: Tz::UTC };
-    let rows = report(ledger, &query, &[], &mut |_, _| {})?.rows;
-    let named =
-        |row: Row| <[String; 2]>::try_from(row.group).ok().map(|[service, operation]| (service, operation, row.units));
-    let mut operations: Vec<_> = rows.into_iter().filter_map(named).collect();
-    operations.sort_by_key(|(_, _, units)| std::cmp::Reverse(*units));
-    operations.truncate(operations_max);
-    Ok(operations)
 }
 
 /// One day file's footer and all its rows, from one read; or why it cannot be understood.
@@ -175,10 +111,10 @@ pub fn day_file(path: &Path) -> anyhow::Result<Result<(Footer, Tally), String>> 
 }
 
 /// A day file: its day, its host as its name tells, its path.
-type FileOf = (Day, String, PathBuf);
+pub(super) type FileOf = (Day, String, PathBuf);
 
 /// The day files that can hold a minute of the span.
-fn files_in(ledger: &Ledger, span: &Range<Option<Minute>>) -> anyhow::Result<Vec<FileOf>> {
+pub(super) fn files_in(ledger: &Ledger, span: &Range<Option<Minute>>) -> anyhow::Result<Vec<FileOf>> {
     let mut files = ledger.files()?;
     files.retain(|(day, ..)| {
         let minutes = day.span(Tz::UTC);
@@ -189,7 +125,7 @@ fn files_in(ledger: &Ledger, span: &Range<Option<Minute>>) -> anyhow::Result<Vec
 
 /// Read these columns of all files on a few threads. Each thread adds its files to what `start` gives it; what
 /// cannot be understood is added as a sentence. An input or output error ends the whole.
-fn read_all<A: Send>(
+pub(super) fn read_all<A: Send>(
     files: &[FileOf],
     columns: &[&str],
     progress: &mut dyn FnMut(u64, u64),
@@ -246,9 +182,12 @@ fn answer<T>(path: &Path, read: Result<T, ReadError>) -> anyhow::Result<Result<T
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::collect::request::Decoded;
     use crate::count::sample::{Sample, any_samples, decoded, minute, push, sample};
+    use crate::quota::Column;
     use proptest::prelude::*;
 
     struct Fixture {
@@ -355,7 +294,7 @@ mod tests {
     fn a_match_takes_only_its_requests_and_a_status_is_its_number() {
         let fixture = Fixture::new();
         fixture.commit("h", &three_days());
-        let matching = |column, value: &str| Match(vec![(column, value.to_owned())]);
+        let matching = |column, value: &str| Match(vec![(column, value.into())]);
         for (column, value, requests) in
             [(Column::Operation, "/a", 2), (Column::Status, "404", 1), (Column::Host, "h", 4), (Column::Key, "test", 0)]
         {
@@ -459,16 +398,6 @@ mod tests {
     }
 
     #[test]
-    fn top_operations_come_by_what_they_spent() {
-        let fixture = Fixture::new();
-        fixture.commit("h", &three_days());
-        let top = |n| top_operations(&fixture.ledger("h"), Minute(0)..Minute(u32::MAX), &Match::default(), n).unwrap();
-        let row = |operation: &str, units| ("web".to_owned(), operation.to_owned(), units);
-        assert_eq!(top(9), [row("/a", 7), row("/b", 3)]);
-        assert_eq!(top(1), [row("/a", 7)]);
-    }
-
-    #[test]
     fn another_workers_table_is_not_taken_for_the_last_ones() {
         let mut counting = Counting::new(query("operation"), "h");
         for samples in [&three_days()[..1], &three_days()[2..3], &three_days()[..3]] {
@@ -502,7 +431,7 @@ mod tests {
             by in prop::sample::select(vec!["", "day", "hour,service", "status,operation", "host,month,key", "week,method,api"]),
             matching in prop::sample::select(vec![vec![], vec![(Column::Operation, "Größe")], vec![(Column::Status, ""), (Column::Service, "web")]]),
         ) {
-            let matching = Match(matching.into_iter().map(|(column, value)| (column, value.to_owned())).collect());
+            let matching = Match(matching.into_iter().map(|(column, value)| (column, value.into())).collect());
             let span = Some(Minute(29_000_347))..Some(Minute(29_003_000));
             let query = Query { matching, span: span.clone(), ..query(by) };
             let fixture = Fixture::new();

@@ -7,6 +7,7 @@ use crate::collect::request::{Decoded, Series, pack};
 use crate::collect::tail::SourceProgress;
 use crate::config::Surroundings;
 use crate::count::ledger::Written;
+use crate::count::query::Spent;
 use crate::publish::message::Topic;
 use crate::publish::trouble::Concern;
 
@@ -37,7 +38,7 @@ fn config_of(text: &str) -> Config {
 fn engine_with(text: &str, state: State) -> Engine {
     let config = config_of(text);
     let now = Minute::at(now_after(0).wall);
-    let usage = |quota: &crate::quota::Quota| Usage::new(quota.clone(), BTreeMap::new(), BTreeMap::new(), now);
+    let usage = |quota: &crate::quota::Quota| Usage::new(quota.clone(), Spent::default(), now);
     let usages = config.quotas.iter().map(usage).collect();
     Engine::new(Arc::new(config), "0", state, usages, Doubts::default(), BTreeSet::new())
 }
@@ -120,7 +121,7 @@ fn alerts_in(effects: &[Effect]) -> Vec<alert::Level> {
     effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::Deliver(Message { level: Topic::Quota(level), .. }) => Some(*level),
+            Effect::Tell(Message { level: Topic::Quota(level), .. }) => Some(*level),
             _ => None,
         })
         .collect()
@@ -244,7 +245,7 @@ fn troubles_in(effects: &[Effect]) -> Vec<Concern> {
     effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::Deliver(Message { level: Topic::Counting(concern), .. }) => Some(*concern),
+            Effect::Tell(Message { level: Topic::Counting(concern), .. }) => Some(*concern),
             _ => None,
         })
         .collect()
@@ -512,4 +513,86 @@ fn what_no_file_says_yet_is_committed_though_nothing_else_changes() {
     let mut engine = Engine::new(config, "0", State::default(), Vec::new(), doubts, BTreeSet::new());
     let commit = commit_in(engine.apply(now_after(0), Event::Tick)).expect("a commit");
     assert_eq!(commit.at_least.keys().copied().collect::<Vec<_>>(), [day("2026-11-20")]);
+}
+
+const TOLD: &str = "[[source]]\npath = \"a.log\"\n[[quota]]\nname = \"prod\"\nlimit = 100\n[[notify]]\nname = \"ops\"\ntype = \"exec\"\ncommand = [\"true\"]\n";
+
+/// The ids of the news that are to be tried now.
+fn tried_in(effects: &[Effect]) -> Vec<String> {
+    let id = |effect: &Effect| match effect {
+        Effect::Deliver { parcel: Parcel::News(message), .. } => Some(message.id.clone()),
+        _ => None,
+    };
+    effects.iter().filter_map(id).collect()
+}
+
+fn tried(error: Option<&str>) -> Event {
+    let undelivered = |error: &str| Undelivered {
+        why: error.to_owned(),
+        brief: error.to_owned(),
+        again: crate::publish::deliver::Again::Later,
+    };
+    Event::Tried { notifier: "ops".to_owned(), error: error.map(undelivered) }
+}
+
+/// A daemon's engine, whose quota is exceeded, so that there is news.
+fn engine_with_news(state: State) -> (Engine, Vec<Effect>) {
+    let mut engine = engine_with(TOLD, state);
+    assert!(engine.open_outbox(now_after(0).wall).is_empty());
+    let effects = engine.apply(now_after(0), harvest(NOON, 101, 300));
+    (engine, effects)
+}
+
+#[test]
+fn news_is_in_the_state_until_it_has_arrived_and_the_next_process_tries_it() {
+    let (mut engine, effects) = engine_with_news(State::default());
+    let ids = tried_in(&effects);
+    assert_eq!((ids.len(), alerts_in(&effects).len()), (1, 1), "it is logged, and tried at once");
+    let commit = commit_in(effects).expect("a commit");
+    let state = commit.state.clone();
+    engine.apply(now_after(1), saved(commit));
+
+    let effects = engine.apply(now_after(2), tried(Some("no route")));
+    assert!(
+        effects.iter().any(|effect| matches!(effect, Effect::Say(Severity::Warn, text) if text.contains("no route")))
+    );
+    assert_eq!(engine.snapshot(now_after(2)).notifiers[0].pending, 1);
+    let (_, again) = engine_with_news(state);
+    assert_eq!(tried_in(&again), ids, "the next process");
+
+    assert_eq!(tried_in(&engine.apply(now_after(20), Event::Tick)), ids);
+    let effects = engine.apply(now_after(21), tried(None));
+    assert_eq!(engine.snapshot(now_after(21)).notifications[&("ops".to_owned(), "delivered")], 1);
+    let state =
+        commit_in(effects).or_else(|| commit_in(engine.apply(now_after(60), Event::Tick))).expect("a commit").state;
+    assert_eq!(tried_in(&engine_with_news(state).1), [""; 0], "it has arrived");
+}
+
+#[test]
+fn only_the_daemons_engine_brings_news_out() {
+    let mut engine = engine_of(TOLD);
+    let effects = engine.apply(now_after(0), harvest(NOON, 101, 300));
+    assert_eq!(tried_in(&effects), [""; 0]);
+    let state = commit_in(effects).expect("a commit").state;
+    assert_eq!(tried_in(&engine_with_news(state).1).len(), 1, "it waits for the daemon");
+}
+
+#[test]
+fn the_end_gives_deliveries_some_time_and_keeps_what_it_cuts_off() {
+    for arrives in [true, false] {
+        let (mut engine, effects) = engine_with_news(State::default());
+        let commit = commit_in(effects).expect("a commit");
+        engine.apply(now_after(1), saved(commit));
+        assert!(engine.apply(now_after(2), Event::Stop).is_empty(), "it does not wait for the delivery");
+        let effects =
+            if arrives { engine.apply(now_after(2), tried(None)) } else { engine.apply(now_after(3), Event::Tick) };
+        let cut =
+            effects.iter().any(|effect| matches!(effect, Effect::Say(_, text) if text.contains("cut off by the end")));
+        assert_eq!(cut, !arrives);
+        let last = commit_in(effects);
+        assert_eq!(last.is_some(), arrives, "what is cut off is in the state already");
+        let effects = last
+            .map_or_else(|| engine.apply(now_after(4), Event::Tick), |last| engine.apply(now_after(4), saved(last)));
+        assert!(effects.iter().any(|effect| matches!(effect, Effect::End { saved: true })));
+    }
 }

@@ -266,7 +266,6 @@ mod tests {
     fn quota(used: u64, exceed_probability: f64) -> QuotaStatus {
         QuotaStatus {
             name: "prod".to_owned(),
-            window: "day",
             limit: 40_000,
             used,
             remaining: 40_000_u64.saturating_sub(used),
@@ -291,6 +290,8 @@ mod tests {
             stale_sources: Vec::new(),
             top: Vec::new(),
             pace: Pace::default(),
+            server: None,
+            ..crate::publish::example::calm_quota()
         }
     }
 

@@ -8,41 +8,68 @@ use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 
 use super::alert::Level;
 use super::message::{Figures, Message, Severity, Status, Topic};
-use super::snapshot::{CommitStatus, Contributor, Pace, QuotaStatus, RequestLabels, Snapshot, SourceStatus};
+use super::server::ServerTruth;
+use super::snapshot::{
+    BurstStatus, BusiestMinute, CalendarDay, CommitStatus, Contributor, Failing, NotifierStatus, Pace, QuotaStatus,
+    RequestLabels, Snapshot, SourceStatus, Worst,
+};
 use super::trouble::Concern;
 use crate::collect::request::Lines;
 use crate::count::ledger::{Completeness, Reason};
+use crate::day::Minute;
 use crate::forecast::{Confidence, Forecast};
+use crate::quota::WindowKind;
 
 /// Sunday 2026-11-22, half past two in the afternoon UTC.
 pub fn now() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 11, 22, 14, 30, 0).single().expect("a valid instant")
 }
 
-/// A quota that is doing well, one that will run out, and two sources, of which one has trouble.
+/// A quota that is doing well, one that will run out, one whose day is not known, and two sources, of which one has
+/// trouble.
 pub fn snapshot() -> Snapshot {
     Snapshot {
         at: now(),
         version: "0.1.0",
         host: "app-1".into(),
-        quotas: vec![calm_quota(), projected_quota()],
+        quotas: vec![calm_quota(), projected_quota(), any_day_quota()],
         sources: vec![healthy_source(), troubled_source()],
         commit: CommitStatus { last: Some(now() - TimeDelta::seconds(4)), failures: 2, failing: None },
         requests: Arc::new(requests()),
-        notifications: BTreeMap::from([(("ops".into(), "delivered"), 3), (("ops".into(), "failed"), 1)]),
+        notifiers: vec![failing_notifier()],
+        notifications: BTreeMap::from([
+            (("ops".into(), "delivered"), 3),
+            (("ops".into(), "failed"), 5),
+            (("ops".into(), "dropped"), 1),
+        ]),
     }
+}
+
+fn failing_notifier() -> NotifierStatus {
+    let failing = Failing { since: now() - TimeDelta::minutes(27), error: "connection refused".into() };
+    NotifierStatus { name: "ops".into(), pending: 3, failing: Some(failing) }
 }
 
 pub fn calm_quota() -> QuotaStatus {
     QuotaStatus {
         name: "prod".into(),
-        window: "day",
+        within: None,
+        window: WindowKind::Day,
+        begun: true,
         limit: 40_000,
         used: 12_345,
         remaining: 27_655,
         zone: "UTC".into(),
         window_start: midnight(22, 0),
         resets_at: midnight(23, 0),
+        calendar_day: None,
+        worst: None,
+        burst: Some(BurstStatus {
+            limit: "10/s".into(),
+            limit_per_minute: 600,
+            busiest: Some(BusiestMinute { start: now() - TimeDelta::minutes(147), requests: 612 }),
+            minutes_above: 1,
+        }),
         forecast: Forecast {
             p10: 31_020,
             p50: 33_850,
@@ -61,19 +88,34 @@ pub fn calm_quota() -> QuotaStatus {
         stale_sources: vec![],
         top: vec![contributor("sync", "jobSearch", 8_123, None), contributor("crm", "contact", 4_222, Some(4_000))],
         pace: Pace { per_minute: 21.0, usual_max: Some(180) },
+        server: Some(ServerTruth {
+            at: now() - TimeDelta::minutes(2),
+            used: Some(12_340),
+            remaining: Some(27_660),
+            limit: Some(40_000),
+            resets_at: Some(midnight(23, 0)),
+            counted: 12_328,
+            drift: Some(12),
+            uncertainty: 20,
+        }),
     }
 }
 
 pub fn projected_quota() -> QuotaStatus {
     QuotaStatus {
         name: "maps".into(),
-        window: "day",
+        within: None,
+        window: WindowKind::Day,
+        begun: true,
         limit: 10_000,
         used: 7_900,
         remaining: 2_100,
         zone: "America/Los_Angeles".into(),
         window_start: midnight(22, 8),
         resets_at: midnight(23, 8),
+        calendar_day: None,
+        worst: None,
+        burst: None,
         forecast: Forecast {
             p10: 10_900,
             p50: 12_400,
@@ -98,6 +140,26 @@ pub fn projected_quota() -> QuotaStatus {
         stale_sources: vec!["/srv/crm/api.log".into()],
         top: vec![contributor("geo", "/v1/geocode", 7_900, Some(4_100))],
         pace: Pace { per_minute: 12.0, usual_max: Some(60) },
+        server: None,
+    }
+}
+
+/// A budget in a quota whose provider does not say when its day begins. Yesterday was fuller.
+pub fn any_day_quota() -> QuotaStatus {
+    QuotaStatus {
+        name: "jobs/sync".into(),
+        within: Some("jobs".into()),
+        window: WindowKind::AnyDay,
+        limit: 20_000,
+        used: 9_300,
+        remaining: 10_700,
+        window_start: now() - TimeDelta::minutes(1_439),
+        resets_at: now() + TimeDelta::minutes(1_440),
+        calendar_day: Some(CalendarDay { day: Minute::at(now()).utc_day(), used: 5_100, resets_at: midnight(23, 0) }),
+        worst: Some(Worst { used: 11_250, until: now() - TimeDelta::hours(9) }),
+        burst: None,
+        top: vec![contributor("sync", "jobSearch", 9_300, Some(9_800))],
+        ..calm_quota()
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use prometheus::{GaugeVec, IntCounterVec, Opts, Registry, TextEncoder};
 
+use super::server::ServerTruth;
 use super::snapshot::{QuotaStatus, RequestCounts, RequestLabels, Snapshot, SourceStatus};
 use crate::collect::request::{NONE, OTHER};
 use crate::count::ledger::Completeness;
@@ -25,7 +26,9 @@ pub fn render(snapshot: &Snapshot) -> String {
 fn gather(snapshot: &Snapshot) -> prometheus::Result<String> {
     let scrape = Scrape { registry: Registry::new() };
     quotas(&scrape, &snapshot.quotas)?;
+    windows(&scrape, &snapshot.quotas)?;
     forecasts(&scrape, &snapshot.quotas)?;
+    servers(&scrape, &snapshot.quotas)?;
     sources(&scrape, &snapshot.sources)?;
     activity(&scrape, snapshot)?;
     TextEncoder::new().encode_to_string(&scrape.registry.gather())
@@ -71,6 +74,44 @@ fn quotas(scrape: &Scrape, quotas: &[QuotaStatus]) -> prometheus::Result<()> {
     )
 }
 
+/// What only some quotas have: a rolling window, a burst limit.
+fn windows(scrape: &Scrape, quotas: &[QuotaStatus]) -> prometheus::Result<()> {
+    let some = |value: fn(&QuotaStatus) -> Option<f64>| {
+        quotas.iter().filter_map(move |quota| Some(([quota.name.as_str()], value(quota)?)))
+    };
+    let gauge = |name, help, value: fn(&QuotaStatus) -> Option<f64>| scrape.gauge(name, help, ["quota"], some(value));
+    gauge(
+        "daycap_quota_calendar_day_used",
+        "Units used on the zone's calendar day, where the provider does not say when its day begins.",
+        |quota| Some(float(quota.calendar_day?.used)),
+    )?;
+    gauge(
+        "daycap_quota_worst_rolling_used",
+        "Units used in the fullest 24 hours that ended within the last 24, of rolling windows.",
+        |quota| Some(float(quota.worst?.used)),
+    )?;
+    gauge(
+        "daycap_quota_burst_limit_requests_per_minute",
+        "Requests that the burst limit allows a minute; of a limit a second, sixty times that.",
+        |quota| Some(float(quota.burst.as_ref()?.limit_per_minute)),
+    )?;
+    gauge(
+        "daycap_quota_busiest_minute_requests",
+        "Requests in the current window's busiest minute, where there is a burst limit.",
+        |quota| Some(quota.burst.as_ref()?.busiest.map_or(0.0, |busiest| float(busiest.requests))),
+    )?;
+    gauge(
+        "daycap_quota_busiest_minute_timestamp_seconds",
+        "When the current window's busiest minute began, in seconds since 1970; absent before its first request.",
+        |quota| Some(seconds(quota.burst.as_ref()?.busiest?.start)),
+    )?;
+    gauge(
+        "daycap_quota_minutes_above_burst",
+        "Minutes of the current window with more requests than the burst limit allows; a lower bound of a limit a second.",
+        |quota| Some(float(quota.burst.as_ref()?.minutes_above)),
+    )
+}
+
 fn forecasts(scrape: &Scrape, quotas: &[QuotaStatus]) -> prometheus::Result<()> {
     let bands = quotas.iter().flat_map(|quota| {
         let forecast = &quota.forecast;
@@ -102,6 +143,38 @@ fn forecasts(scrape: &Scrape, quotas: &[QuotaStatus]) -> prometheus::Result<()> 
         "When the median forecast reaches the limit, in seconds since 1970; absent when it does not.",
         ["quota"],
         ends,
+    )
+}
+
+/// What servers said of the current windows; absent where none did.
+fn servers(scrape: &Scrape, quotas: &[QuotaStatus]) -> prometheus::Result<()> {
+    let each = |value: fn(&ServerTruth) -> Option<f64>| {
+        quotas.iter().filter_map(move |quota| Some(([quota.name.as_str()], value(quota.server.as_ref()?)?)))
+    };
+    scrape.gauge(
+        "daycap_quota_server_used",
+        "Units used in the current window by the server's last word in a logged response; never adopted.",
+        ["quota"],
+        each(|truth| truth.used.map(float)),
+    )?;
+    scrape.gauge(
+        "daycap_quota_server_limit",
+        "Units that the quota allows by the server's last word in a logged response; never adopted.",
+        ["quota"],
+        each(|truth| truth.limit.map(float)),
+    )?;
+    scrape.gauge(
+        "daycap_quota_server_observed_timestamp_seconds",
+        "The minute of the server's last word on the current window, in seconds since 1970.",
+        ["quota"],
+        each(|truth| Some(seconds(truth.at))),
+    )?;
+    scrape.gauge(
+        "daycap_quota_drift_requests",
+        "Units that the server counted more than daycap up to its last word; below zero, fewer.",
+        ["quota"],
+        // Exact up to 2^53.
+        each(|truth| truth.drift.map(|drift| drift as f64)),
     )
 }
 
@@ -150,9 +223,16 @@ fn activity(scrape: &Scrape, snapshot: &Snapshot) -> prometheus::Result<()> {
         snapshot.notifications.iter().map(|((notifier, result), count)| ([notifier.as_str(), *result], *count));
     scrape.counter(
         "daycap_notifications_total",
-        "Notifications sent since daycap started, by what became of them.",
+        "Messages delivered, attempts failed and messages dropped since daycap started, by notifier.",
         ["notifier", "result"],
         notifications,
+    )?;
+    let pending = snapshot.notifiers.iter().map(|notifier| ([notifier.name.as_str()], float(notifier.pending)));
+    scrape.gauge(
+        "daycap_notifications_pending",
+        "Messages that are not delivered yet; they survive a restart.",
+        ["notifier"],
+        pending,
     )?;
     scrape.counter(
         "daycap_commit_failures_total",

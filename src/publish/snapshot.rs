@@ -8,9 +8,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::alert::Level;
+use super::server::ServerTruth;
 use crate::collect::request::{Lines, OTHER};
 use crate::count::ledger::Completeness;
+use crate::day::Day;
 use crate::forecast::Forecast;
+use crate::quota::WindowKind;
 
 /// `/api/v1/status` and `daycap status --json` are this, serialised.
 #[derive(Clone, Debug, Serialize)]
@@ -21,10 +24,11 @@ pub struct Snapshot {
     pub quotas: Vec<QuotaStatus>,
     pub sources: Vec<SourceStatus>,
     pub commit: CommitStatus,
+    pub notifiers: Vec<NotifierStatus>,
     /// Requests counted since the daemon started, as [`RequestCounts`] bounds them.
     #[serde(skip)]
     pub requests: Arc<BTreeMap<RequestLabels, u64>>,
-    /// By notifier and result (`delivered`, `failed`).
+    /// By notifier and result (`delivered`, `failed`, `dropped`).
     #[serde(skip)]
     pub notifications: BTreeMap<(String, &'static str), u64>,
 }
@@ -39,6 +43,7 @@ impl Snapshot {
             quotas: Vec::new(),
             sources: Vec::new(),
             commit: CommitStatus::default(),
+            notifiers: Vec::new(),
             requests: Arc::default(),
             notifications: BTreeMap::new(),
         }
@@ -106,15 +111,27 @@ fn takes_place(places: &mut BTreeSet<(String, String)>, name: (&str, &str), most
 #[derive(Clone, Debug, Serialize)]
 pub struct QuotaStatus {
     pub name: String,
-    /// The kind of window, as the configuration spells it.
-    pub window: &'static str,
+    /// The quota that this one is a service's part of.
+    pub within: Option<String>,
+    /// The kind of window, serialised as the configuration spells it.
+    pub window: WindowKind,
+    /// Whether the window runs. One that begins with a call does not before it: its start is then now.
+    pub begun: bool,
     pub limit: u64,
     pub used: u64,
     pub remaining: u64,
-    /// IANA name of the zone whose midnight resets the quota.
+    /// IANA name of the zone whose clock resets the quota.
     pub zone: String,
+    /// Of a rolling window, where its first minute begins.
     pub window_start: DateTime<Utc>,
+    /// Of a rolling window: when the last of what is used now has left it.
     pub resets_at: DateTime<Utc>,
+    /// Where the provider does not say when its day begins: the calendar's, beside the rolling 24 hours.
+    pub calendar_day: Option<CalendarDay>,
+    /// Of a rolling window: the fullest that ended within the last 24 hours.
+    pub worst: Option<Worst>,
+    /// How the requests kept to the burst limit, where there is one.
+    pub burst: Option<BurstStatus>,
     pub forecast: Forecast,
     /// When the median forecast reaches the limit; `None` when it does not, or when it has been reached.
     pub exhausted_at: Option<DateTime<Utc>>,
@@ -127,12 +144,49 @@ pub struct QuotaStatus {
     /// Busiest operations of the window, at most 10.
     pub top: Vec<Contributor>,
     pub pace: Pace,
+    /// What a server said in this window, where a source maps it. Nothing above is changed by it.
+    pub server: Option<ServerTruth>,
+}
+
+/// What a calendar's day has used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct CalendarDay {
+    pub day: Day,
+    pub used: u64,
+    pub resets_at: DateTime<Utc>,
+}
+
+/// The fullest of some windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Worst {
+    pub used: u64,
+    /// The end of its last minute.
+    pub until: DateTime<Utc>,
+}
+
+/// Requests a minute against the burst limit. A minute is the finest that counts tell: of a limit a second, more
+/// seconds may have been above it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BurstStatus {
+    /// As configured: `10/s`.
+    pub limit: String,
+    pub limit_per_minute: u64,
+    /// Of the window; `None` before its first request.
+    pub busiest: Option<BusiestMinute>,
+    /// Minutes of the window that had more requests than the limit allows.
+    pub minutes_above: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct BusiestMinute {
+    pub start: DateTime<Utc>,
+    pub requests: u64,
 }
 
 /// How fast units are being used right now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Pace {
-    /// Of the last minute.
+    /// Units of the last whole minute, or the running one's at its own pace if that is faster.
     pub per_minute: f64,
     /// The busiest minute of the past week, today left out; `None` before a whole day is known.
     pub usual_max: Option<u64>,
@@ -169,6 +223,22 @@ pub struct CommitStatus {
     pub failures: u64,
     /// Why the last commit failed; `None` once one has worked again.
     pub failing: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotifierStatus {
+    pub name: String,
+    /// Messages that it has not brought yet.
+    pub pending: u64,
+    /// What keeps it from bringing them; `None`: nothing does, or nothing was tried yet.
+    pub failing: Option<Failing>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failing {
+    /// The first of the attempts that failed in a row.
+    pub since: DateTime<Utc>,
+    pub error: String,
 }
 
 #[cfg(test)]

@@ -6,8 +6,10 @@ use std::fmt::Write;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::alert::Level;
-use super::snapshot::{Contributor, QuotaStatus, Snapshot, SourceStatus};
-use super::text::{bar, clock, compact, compact_band, duration, instant, likelihood, percent, printable, thousands};
+use super::server;
+use super::snapshot::{Contributor, Failing, NotifierStatus, QuotaStatus, Snapshot, SourceStatus};
+use super::text::{bar, compact, compact_band, duration, instant, likelihood, percent, printable, thousands};
+use super::window;
 use crate::collect::request::Lines;
 use crate::count::ledger::Completeness;
 use crate::forecast::Confidence;
@@ -24,6 +26,10 @@ pub fn text(snapshot: &Snapshot) -> String {
     }
     if !snapshot.sources.is_empty() {
         blocks.push(snapshot.sources.iter().map(|source| source_lines(source, snapshot.at)).collect());
+    }
+    let failing = snapshot.notifiers.iter().filter_map(notifier_line).collect::<String>();
+    if !failing.is_empty() {
+        blocks.push(failing);
     }
     if let Some(reason) = &snapshot.commit.failing {
         blocks.push(format!("counts are not being saved: {}\n", printable(reason)));
@@ -47,13 +53,13 @@ fn says_over(level: Level) -> bool {
 pub fn one_line(quota: &QuotaStatus) -> String {
     let forecast = &quota.forecast;
     let mut line = format!(
-        "{}/{} ({}) · forecast {} [{}] · reset {}",
+        "{}/{} ({}) · forecast {} [{}] · {}",
         thousands(quota.used),
         thousands(quota.limit),
         percent(quota.used, quota.limit),
         compact(forecast.p50),
         compact_band(forecast.p10, forecast.p90),
-        clock(quota.resets_at, &quota.zone)
+        window::resets_shortly(quota)
     );
     if !quota.stale_sources.is_empty() {
         line += &format!(" · silent: {}", printable(&quota.stale_sources.join(", ")));
@@ -63,25 +69,34 @@ pub fn one_line(quota: &QuotaStatus) -> String {
 
 fn block(quota: &QuotaStatus, now: DateTime<Utc>) -> String {
     let mut text = format!(
-        "{}: {} of {} used [{}] {}\n",
+        "{}{}: {} of {} {} [{}] {}\n",
         printable(&quota.name),
+        quota.within.as_ref().map_or(String::new(), |whole| format!(" (part of {})", printable(whole))),
         thousands(quota.used),
         thousands(quota.limit),
+        window::used(quota),
         bar(quota.used, quota.limit, BAR_CHARACTERS),
         percent(quota.used, quota.limit)
     );
+    let rate = quota.forecast.sustainable_per_minute.max(0.0);
     let rows = [
-        ("forecast", forecast(quota)),
-        ("over limit", format!("{} likely", likelihood(quota.forecast.exceed_probability))),
-        ("runs out", runs_out(quota, now)),
-        ("resets", format!("{}, in {}", instant(quota.resets_at, &quota.zone), duration(quota.resets_at - now))),
-        ("may spend", format!("{:.1} a minute until then", quota.forecast.sustainable_per_minute.max(0.0))),
-        ("busiest", busiest(quota)),
-        ("count", count(&quota.completeness)),
+        ("today", window::calendar_day(quota)),
+        ("fullest", window::fullest(quota)),
+        ("forecast", Some(forecast(quota))),
+        ("over limit", Some(format!("{} likely", likelihood(quota.forecast.exceed_probability)))),
+        ("runs out", Some(runs_out(quota, now))),
+        ("resets", Some(window::resets(quota, now))),
+        ("may spend", Some(format!("{rate:.1} a minute {}", window::until(quota)))),
+        ("burst", quota.burst.as_ref().map(|burst| window::burst(burst, &quota.zone))),
+        ("busiest", Some(busiest(quota))),
+        ("count", Some(count(&quota.completeness))),
     ];
-    for (name, value) in rows {
+    for (name, value) in rows.into_iter().filter_map(|(name, value)| Some((name, value?))) {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {name:<11} {value}");
+    }
+    if let Some(truth) = &quota.server {
+        let _ = writeln!(text, "  {:<11} {}", "server says", server::told(truth, quota));
     }
     if !quota.stale_sources.is_empty() {
         let names = printable(&quota.stale_sources.join(", "));
@@ -110,15 +125,16 @@ fn runs_out(quota: &QuotaStatus, now: DateTime<Utc>) -> String {
         _ if quota.used > quota.limit => format!("{} over the limit", thousands(quota.used - quota.limit)),
         _ if quota.used == quota.limit => "all of it is used".into(),
         Some(at) => format!("{}, in {}", instant(at, &quota.zone), duration(at - now)),
-        None => "not before it resets".into(),
+        None => window::not_before(quota).into(),
     }
 }
 
 fn busiest(quota: &QuotaStatus) -> String {
     let shown = quota.top.iter().take(TOP_SHOWN);
     let named: Vec<_> = shown
-        .map(|Contributor { service, operation, units, .. }| {
-            format!("{} {} {}", printable(service), printable(operation), thousands(*units))
+        .map(|Contributor { service, operation, units, usual }| {
+            let usual = usual.map_or(String::new(), |units| format!(" (usually {})", thousands(units)));
+            format!("{} {} {}{usual}", printable(service), printable(operation), thousands(*units))
         })
         .collect();
     if named.is_empty() { "nothing yet".into() } else { named.join(", ") }
@@ -152,6 +168,17 @@ fn source_lines(source: &SourceStatus, now: DateTime<Utc>) -> String {
         let _ = writeln!(text, "  problem: {}", printable(problem));
     }
     text
+}
+
+/// Of one that fails.
+fn notifier_line(notifier: &NotifierStatus) -> Option<String> {
+    let Failing { since, error } = notifier.failing.as_ref()?;
+    let waiting = match notifier.pending {
+        0 => "nothing waiting, failing".to_owned(),
+        pending => format!("{pending} waiting, failing"),
+    };
+    let since = instant(*since, "UTC");
+    Some(format!("notify {}: {waiting} since {since}: {}\n", printable(&notifier.name), printable(error)))
 }
 
 fn lag(bytes: u64) -> String {
@@ -192,8 +219,10 @@ mod tests {
               runs out    not before it resets
               resets      2026-11-23 00:00 UTC, in 9 h 30 min
               may spend   48.5 a minute until then
-              busiest     sync jobSearch 8,123, crm contact 4,222
+              burst       busiest minute 612 requests at 2026-11-22 12:03 UTC; 1 minute above 10/s at least
+              busiest     sync jobSearch 8,123, crm contact 4,222 (usually 4,000)
               count       exact
+              server says 12,340 of 40,000 used at 14:28 UTC: 12 more than counted here, give or take 20
 
             maps: 7,900 of 10,000 used [##################......] 79 %
               forecast    12,400, 8 times in 10 between 10,900 and 14,100 (rough: 3 days of history)
@@ -201,14 +230,27 @@ mod tests {
               runs out    2026-11-22 08:45 PST, in 2 h 15 min
               resets      2026-11-23 00:00 PST, in 17 h 30 min
               may spend   2.0 a minute until then
-              busiest     geo /v1/geocode 7,900
+              busiest     geo /v1/geocode 7,900 (usually 4,100)
               count       at least this many: app.log was truncated before 1,024 bytes were read (between 2026-11-22 13:00:00 and 13:02:00 UTC)
               silent      /srv/crm/api.log: low usage may be lines that are not there
+
+            jobs/sync (part of jobs): 9,300 of 20,000 used in the last 24 h [###########.............] 47 %
+              today       5,100 used on 2026-11-22, which ends 2026-11-23 00:00 UTC; whose day counts is not known
+              fullest     11,250 in the 24 h until 2026-11-22 05:30 UTC
+              forecast    33,850, 8 times in 10 between 31,020 and 36,700 (28 days of history)
+              over limit  2 % likely
+              runs out    not in the next 24 h
+              resets      each unit 24 h after its use, the last at 2026-11-23 14:30 UTC, in 1 d 0 h
+              may spend   48.5 a minute for the next 24 h
+              busiest     sync jobSearch 9,300 (usually 9,800)
+              count       exact
 
             source /var/log/app/*.log: 3 logs, read to the end, last request 2 s ago, 20,245 lines counted, 310 skipped
             source /srv/crm/api.log: 1 log, 1,048,576 bytes behind, last request 9 h 00 min ago, 0 lines counted, 7 unreadable
               stale: silent for longer than the 2 h 00 min that are expected of it
               problem: /srv/crm/api.log: permission denied; let daycap's group read it
+
+            notify ops: 3 waiting, failing since 2026-11-22 14:03 UTC: connection refused
         "#]]
         .assert_eq(&text(&example::snapshot()));
     }
@@ -224,6 +266,7 @@ mod tests {
         let mut snapshot = example::snapshot();
         snapshot.quotas.clear();
         snapshot.sources.clear();
+        snapshot.notifiers.clear();
         assert_eq!(text(&snapshot), "no quota is configured\n");
     }
 

@@ -8,17 +8,17 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use chrono::{DateTime, TimeZone, Timelike, Utc};
+use chrono::{DateTime, Timelike, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
+use super::quota_day::{self, QuotaDay};
 use super::text::thousands;
 use crate::collect::request::OTHER;
 use crate::count::ledger::Completeness;
-use crate::count::query::{Report, Row, UnitsAMinute};
+use crate::count::query::{Report, Row};
 use crate::count::tally::Minutes;
 use crate::day::{Day, Minute};
-use crate::forecast::{PastDay, Running, bins, forecast};
 
 /// One day, as the zone it names sees it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -41,38 +41,6 @@ pub struct Summary {
     pub by_service: Vec<Group>,
     pub by_operation: Vec<Group>,
     pub by_status: Vec<Group>,
-}
-
-/// One quota's day, by the quota's own zone and requests.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct QuotaDay {
-    pub name: String,
-    pub zone: String,
-    pub limit: u64,
-    pub used: u64,
-    /// Of the limit, rounded down.
-    pub percent: u64,
-    pub window_start: DateTime<Utc>,
-    pub window_end: DateTime<Utc>,
-    /// More than the limit was used.
-    pub exceeded: bool,
-    /// The minute in which the limit was passed.
-    pub exceeded_at: Option<DateTime<Utc>>,
-    pub forecasts_at: Vec<Fared>,
-    /// Of the quota's day, which another zone's calendar may begin elsewhere than the summary's.
-    pub completeness: Completeness,
-}
-
-/// What was forecast at one hour of the day, and how far it was off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Fared {
-    /// Of the quota's wall clock.
-    pub hour: u32,
-    pub p10: u64,
-    pub p50: u64,
-    pub p90: u64,
-    /// P50 against the total, rounded; `None` for a day without traffic.
-    pub error_percent: Option<i64>,
 }
 
 /// The minute or hour that begins here was the busiest.
@@ -101,9 +69,6 @@ pub struct Counted<'a> {
 
 /// Rows of a table; the rest is summed as `(other)`.
 const GROUPS_MAX: usize = 20;
-/// Hours of the wall clock at which the forecast is judged afterwards.
-const JUDGED_HOURS: [u32; 4] = [9, 12, 15, 18];
-
 impl Summary {
     pub fn of(day: Day, zone: Tz, host: &str, quotas: Vec<QuotaDay>, counted: &Counted) -> Summary {
         let total = &counted.by_service.total;
@@ -167,71 +132,6 @@ fn name(row: &Row) -> String {
     row.group.join(" ")
 }
 
-/// How this day went for a quota. `known` are the units of the quota's requests, of this day at least;
-/// `history` the days before it.
-pub fn quota_day(name: &str, limit: u64, zone: Tz, day: Day, known: &UnitsAMinute, history: &[PastDay]) -> QuotaDay {
-    let span = day.span(zone);
-    let minutes = &known.minutes;
-    let used = minutes.range(span.clone()).map(|(_, units)| units).sum();
-    let mut completeness = Completeness::Exact;
-    completeness.add(known.incomplete.values().flat_map(|day| day.within(&span).reasons().to_vec()));
-    QuotaDay {
-        name: name.to_owned(),
-        zone: zone.name().to_owned(),
-        limit,
-        used,
-        percent: u64::try_from(u128::from(used) * 100 / u128::from(limit.max(1))).unwrap_or(u64::MAX),
-        window_start: span.start.start(),
-        window_end: span.end.start(),
-        exceeded: used > limit,
-        exceeded_at: exceeded_at(minutes, day, zone, limit),
-        forecasts_at: how_it_fared(history, minutes, day, zone, limit),
-        completeness,
-    }
-}
-
-fn exceeded_at(minutes: &Minutes, day: Day, zone: Tz, limit: u64) -> Option<DateTime<Utc>> {
-    let mut used = 0_u64;
-    let passed = minutes.range(day.span(zone)).find(|(_, units)| {
-        used = used.saturating_add(**units);
-        used > limit
-    });
-    passed.map(|(minute, _)| minute.start())
-}
-
-/// The day's forecasts made again, each only from the days before it and the minutes before its hour.
-pub fn how_it_fared(history: &[PastDay], minutes: &Minutes, day: Day, zone: Tz, limit: u64) -> Vec<Fared> {
-    let span = day.span(zone);
-    let total: u64 = minutes.range(span.clone()).map(|(_, units)| units).sum();
-    let judge = |hour| {
-        let now = wall_clock(day, hour, zone)?;
-        let known: Minutes = minutes
-            .range(span.start..Minute::at(now).clamp(span.start, span.end))
-            .map(|(at, units)| (*at, *units))
-            .collect();
-        let today = bins::today(&known, zone, now);
-        let used = today.bins.iter().copied().fold(0, u64::saturating_add);
-        let left_minutes = today.day_minutes - today.elapsed_minutes;
-        let forecast = forecast(history, &today, &Running { limit, used, left_minutes, leaving: Vec::new() });
-        let error_percent = error_percent(forecast.p50, total);
-        Some(Fared { hour, p10: forecast.p10, p50: forecast.p50, p90: forecast.p90, error_percent })
-    };
-    JUDGED_HOURS.into_iter().filter_map(judge).collect()
-}
-
-/// The first instant at which the zone's clock shows this hour; `None` where it never does.
-fn wall_clock(day: Day, hour: u32, zone: Tz) -> Option<DateTime<Utc>> {
-    let local = day.0.and_hms_opt(hour, 0, 0)?;
-    zone.from_local_datetime(&local).earliest().map(|instant| instant.with_timezone(&Utc))
-}
-
-fn error_percent(forecast: u64, total: u64) -> Option<i64> {
-    let (forecast, total) = (i128::from(forecast), i128::from(total));
-    let half = if forecast < total { -total / 2 } else { total / 2 };
-    let rounded = ((forecast - total) * 100 + half).checked_div(total)?;
-    Some(i64::try_from(rounded).unwrap_or(i64::MAX))
-}
-
 pub fn json(summary: &Summary) -> String {
     // Texts, integers and lists of them: there is nothing in a summary that JSON cannot say.
     serde_json::to_string_pretty(summary).expect("a summary is plain data") + "\n"
@@ -241,7 +141,7 @@ pub fn markdown(summary: &Summary) -> String {
     let zone = summary.zone.parse().unwrap_or(Tz::UTC);
     let mut text = format!("# API requests on {}\n\n{}\n", summary.day, overview(summary, zone));
     for quota in &summary.quotas {
-        text += &quota_section(quota);
+        text += &quota_day::markdown(quota);
     }
     text += &table("Services", "service", &summary.by_service);
     text += "\n";
@@ -283,38 +183,6 @@ fn completeness(completeness: &Completeness) -> String {
     }
 }
 
-fn quota_section(quota: &QuotaDay) -> String {
-    let (used, limit) = (thousands(quota.used), thousands(quota.limit));
-    let at_least = if quota.completeness.is_exact() { "" } else { "at least " };
-    let mut text = format!("## Quota {}: {at_least}{used} of {limit} ({}%)\n\n", cell(&quota.name), quota.percent);
-    let zone = quota.zone.parse().unwrap_or(Tz::UTC);
-    let local = |instant: DateTime<Utc>| instant.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string();
-    let verdict = quota.exceeded_at.map_or_else(
-        || "The limit was kept.".to_owned(),
-        |at| format!("**The limit was passed at {}.**", at.with_timezone(&zone).format("%H:%M")),
-    );
-    let (start, end) = (local(quota.window_start), local(quota.window_end));
-    line(&mut text, format_args!("Window {start} to {end}, {}. {verdict}\n", quota.zone));
-    text + &forecasts_table(&quota.forecasts_at)
-}
-
-fn forecasts_table(forecasts: &[Fared]) -> String {
-    let mut text = String::new();
-    if !forecasts.is_empty() {
-        text += "| forecast at | P10 | P50 | P90 | P50 off by |\n|---|--:|--:|--:|--:|\n";
-    }
-    for Fared { hour, p10, p50, p90, error_percent } in forecasts {
-        let off = match error_percent {
-            None => "-".to_owned(),
-            Some(0) => "0%".to_owned(),
-            Some(percent) => format!("{percent:+}%"),
-        };
-        let [p10, p50, p90] = [p10, p50, p90].map(|count| thousands(*count));
-        line(&mut text, format_args!("| {hour:02}:00 | {p10} | {p50} | {p90} | {off} |"));
-    }
-    text + if forecasts.is_empty() { "" } else { "\n" }
-}
-
 fn table(title: &str, what: &str, groups: &[Group]) -> String {
     let mut text = format!("## {title}\n\n| {what} | requests | errors | units |\n|---|--:|--:|--:|\n");
     for group in groups {
@@ -324,12 +192,12 @@ fn table(title: &str, what: &str, groups: &[Group]) -> String {
     text
 }
 
-fn line(text: &mut String, line: std::fmt::Arguments) {
+pub(super) fn line(text: &mut String, line: std::fmt::Arguments) {
     writeln!(text, "{line}").expect("writing to a String does not fail");
 }
 
 /// A name from a log, held to one cell: it may not end the cell, the line or become markup.
-fn cell(name: &str) -> String {
+pub(super) fn cell(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     for letter in name.chars() {
         match letter {
@@ -361,10 +229,10 @@ fn replace(dir: &Path, name: &str, text: &str) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::count::ledger::Reason;
-    use crate::count::query::By;
-    use crate::quota::Column;
+    use crate::count::query::{By, Incomplete};
+    use crate::forecast::bins;
+    use crate::quota::{Column, WindowKind};
     use expect_test::expect;
-    use std::collections::BTreeSet;
 
     const BERLIN: Tz = Tz::Europe__Berlin;
 
@@ -394,13 +262,14 @@ mod tests {
     fn summary(completeness: Completeness) -> Summary {
         let minutes = office("2026-10-26", "2026-11-20");
         let today = day("2026-11-20");
-        let history = bins::past_days(&minutes, BERLIN, today, 28, &BTreeSet::new());
+        let history = bins::past_days(&minutes, BERLIN.into(), today, 28, &Incomplete::new());
         let incomplete = BTreeMap::from([(today, completeness.clone())]);
-        let known = UnitsAMinute { minutes, incomplete };
-        let quotas = vec![
-            quota_day("prod", 40_000, BERLIN, today, &known, &history),
-            quota_day("small", 5_000, BERLIN, today, &known, &history),
-        ];
+        let quotas = [("prod", 40_000), ("small", 5_000)]
+            .map(|(name, limit)| {
+                let quota = quota_day::tests::quota(name, limit, WindowKind::Day, BERLIN.into());
+                quota_day::quota_day(&quota, today, &minutes, &incomplete, &history)
+            })
+            .to_vec();
         let services = [row("crawler", 5_000, 200), row("shop|a_b", 1_000, 12)];
         Summary::of(
             today,
@@ -498,6 +367,7 @@ mod tests {
               "quotas": [
                 {
                   "name": "prod",
+                  "window": "day",
                   "zone": "Europe/Berlin",
                   "limit": 40000,
                   "used": 6000,
@@ -532,7 +402,7 @@ mod tests {
                       "hour": 18,
                       "p10": 6000,
                       "p50": 6000,
-                      "p90": 6031,
+                      "p90": 6032,
                       "error_percent": 0
                     }
                   ],
@@ -542,6 +412,7 @@ mod tests {
                 },
                 {
                   "name": "small",
+                  "window": "day",
                   "zone": "Europe/Berlin",
                   "limit": 5000,
                   "used": 6000,
@@ -576,7 +447,7 @@ mod tests {
                       "hour": 18,
                       "p10": 6000,
                       "p50": 6000,
-                      "p90": 6031,
+                      "p90": 6032,
                       "error_percent": 0
                     }
                   ],
@@ -650,37 +521,6 @@ mod tests {
         );
         assert!(text.contains("## Quota prod: at least 6,000 of 40,000"), "{text}");
         assert!(json(&summary).contains("\"what\": \"crawler.log was truncated\""));
-    }
-
-    #[test]
-    fn a_replayed_forecast_knows_nothing_of_the_hours_after_it() {
-        let minutes = office("2026-11-02", "2026-11-20");
-        let today = day("2026-11-20");
-        let history = bins::past_days(&minutes, BERLIN, today, 28, &BTreeSet::new());
-        let mut other = minutes.clone();
-        other.insert(Minute::at("2026-11-20T11:00:00Z".parse().expect("noon in Berlin")), 9_999);
-        let (as_it_was, as_it_became) = (
-            how_it_fared(&history, &minutes, today, BERLIN, 5_000),
-            how_it_fared(&history, &other, today, BERLIN, 5_000),
-        );
-        let bands = |fared: &[Fared]| fared.iter().map(|at| (at.hour, at.p10, at.p50, at.p90)).collect::<Vec<_>>();
-        assert_eq!(bands(&as_it_was)[..2], bands(&as_it_became)[..2]);
-        assert_ne!(bands(&as_it_was)[2..], bands(&as_it_became)[2..]);
-    }
-
-    #[test]
-    fn hours_are_the_wall_clocks_on_a_day_of_25_hours() {
-        let noon = wall_clock(day("2026-10-25"), 12, BERLIN).expect("there is a noon");
-        assert_eq!(bins::today(&Minutes::new(), BERLIN, noon).elapsed_minutes, 13.0 * 60.0);
-    }
-
-    #[test]
-    fn errors_are_rounded_and_absent_without_traffic() {
-        let errors = [(1_049, 1_000), (1_005, 1_000), (995, 1_000), (0, 1_000), (3, 0)];
-        assert_eq!(
-            errors.map(|(forecast, total)| error_percent(forecast, total)),
-            [Some(5), Some(1), Some(-1), Some(-100), None]
-        );
     }
 
     #[test]

@@ -80,3 +80,34 @@ fn together(mut failed: Vec<DeliveryError>, peers: usize) -> DeliveryError {
     let said: Vec<_> = failed.iter().map(ToString::to_string).collect();
     DeliveryError::Peers { failed: failed.len(), peers, said: said.join("; "), again }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::deliver::Kind;
+    use crate::publish::deliver::template::Wording;
+    use crate::publish::example;
+    use crate::publish::message::Severity;
+    use expect_test::expect;
+    use std::time::Duration;
+
+    #[test]
+    fn what_stands_is_an_array_of_alerts() {
+        let peers = vec!["http://alertmanager.example.com:9093/am/".parse().expect("an address")];
+        let home = "http://app-1:9640".to_owned();
+        let alertmanager = Alertmanager { peers, reach: Reach::default(), labels: Labels::new(), home };
+        let notifier = Notifier {
+            name: "alertmanager".to_owned(),
+            kind: Kind::Alertmanager(alertmanager.clone()),
+            timeout: Duration::from_secs(10),
+            sends_resolved: true,
+            severity_min: Severity::Info,
+            wording: Wording::default(),
+        };
+        let over = Message { status: Status::Resolved, ..example::trouble() };
+        let standing = [alone(&example::alert(), example::now()), alone(&over, example::now())];
+        let body = body(&alertmanager, &notifier, &standing);
+        expect![[""]].assert_eq(&serde_json::to_string_pretty(&body).expect("JSON"));
+        assert_eq!(endpoint(&alertmanager.peers[0]).as_str(), "http://alertmanager.example.com:9093/am/api/v2/alerts");
+    }
+}

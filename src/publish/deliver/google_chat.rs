@@ -14,3 +14,28 @@ pub fn body(message: &Message, wording: &Wording) -> Value {
     let room = TEXT_CHARACTERS_MAX.saturating_sub(link.chars().count());
     json!({ "text": super::cut(&format!("*{}*\n{}", words.title, words.text), room) + &link })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::example;
+    use crate::publish::message::Status;
+    use expect_test::{Expect, expect};
+
+    fn check(message: &Message, wording: &Wording, expected: Expect) {
+        let body = body(message, wording);
+        expected.assert_eq(&serde_json::to_string_pretty(&body).expect("JSON"));
+    }
+
+    #[test]
+    fn a_message_is_a_text() {
+        check(&example::alert(), &Wording::default(), expect![[""]]);
+    }
+
+    #[test]
+    fn what_is_over_leads_to_the_page() {
+        let over = Message { status: Status::Resolved, ..example::trouble() };
+        let wording = Wording { link: Some("https://daycap.example.com/".to_owned()), ..Wording::default() };
+        check(&over, &wording, expect![[""]]);
+    }
+}

@@ -208,6 +208,26 @@ pub enum Again {
 }
 
 impl DeliveryError {
+    /// What went wrong without what anybody else said of it, for a status that others may read.
+    pub fn brief(&self) -> String {
+        match self {
+            DeliveryError::Failed { program, status, .. } => format!("{program:?} ended with {status}"),
+            DeliveryError::TimedOut { program, after, .. } => format!("{program:?} took longer than {after:?}"),
+            DeliveryError::Answered { host, status, .. } => format!("{host} answered {status}; {}", remedy(*status)),
+            DeliveryError::Mail { host, .. } => format!("{host} did not take the mail"),
+            DeliveryError::Peers { failed, peers, .. } => format!("{failed} of {peers} peers did not take the alerts"),
+            DeliveryError::NoCommand
+            | DeliveryError::Start { .. }
+            | DeliveryError::Lost { .. }
+            | DeliveryError::Secret(_)
+            | DeliveryError::Address(_)
+            | DeliveryError::NoKey
+            | DeliveryError::Trust { .. }
+            | DeliveryError::Unreached { .. }
+            | DeliveryError::Slow { .. } => self.to_string(),
+        }
+    }
+
     pub fn again(&self) -> Again {
         match self {
             DeliveryError::NoCommand => Again::Never,
@@ -263,15 +283,24 @@ pub struct Checked {
     pub doubts: Vec<String>,
 }
 
-/// Read every secret and certificate once, without telling anybody anything. Outside of systemd its credentials are not
-/// to be had, which is no error for who only checks the configuration.
-pub fn check(notifiers: &[Notifier]) -> Checked {
+/// What a check is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Somebody looks at a configuration, outside of systemd: its credentials cannot be had there.
+    Trial,
+    /// From now on messages are to go out.
+    Start,
+}
+
+/// Read every secret and certificate once, without telling anybody anything.
+pub fn check(notifiers: &[Notifier], purpose: Purpose) -> Checked {
     let mut checked = Checked::default();
     for notifier in notifiers {
         let named = |sentence: String| format!("notify {:?}: {sentence}", notifier.name);
         checked.doubts.extend(notifier.kind.origins().into_iter().filter_map(Origin::doubt).map(named));
         for error in wrong(&notifier.kind) {
-            let is_doubt = matches!(error, DeliveryError::Secret(SecretError::NoCredentials(_)));
+            let is_elsewhere = matches!(error, DeliveryError::Secret(SecretError::NoCredentials(_)));
+            let is_doubt = purpose == Purpose::Trial && is_elsewhere;
             let list = if is_doubt { &mut checked.doubts } else { &mut checked.errors };
             list.push(named(error.to_string()));
         }
@@ -301,7 +330,8 @@ pub async fn deliver(notifier: &Notifier, parcel: &Parcel, now: DateTime<Utc>) -
     let attempt = Attempt { time_max: notifier.timeout, now };
     match (&notifier.kind, parcel) {
         (Kind::Alertmanager(alertmanager), Parcel::Standing(standing)) => {
-            let body = alertmanager::body(alertmanager, notifier, standing);
+            let wanted = standing.iter().filter(|standing| notifier.wants(&standing.message)).cloned();
+            let body = alertmanager::body(alertmanager, notifier, &wanted.collect::<Vec<_>>());
             alertmanager::deliver(alertmanager, &body, attempt).await
         }
         (_, Parcel::News(message)) => tell(notifier, message, attempt).await,

@@ -55,3 +55,34 @@ fn tag(message: &Message) -> &'static str {
         (Status::Firing, Severity::Info) => "information_source",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::example;
+    use expect_test::{Expect, expect};
+
+    fn check(message: &Message, wording: &Wording, expected: Expect) {
+        let body = body(message, wording, &Secret::new("our-topic"));
+        expected.assert_eq(&serde_json::to_string_pretty(&body).expect("JSON"));
+    }
+
+    #[test]
+    fn a_message_is_published_to_the_topic() {
+        check(&example::alert(), &Wording::default(), expect![[""]]);
+    }
+
+    #[test]
+    fn what_is_over_makes_no_sound() {
+        let over = Message { status: Status::Resolved, ..example::trouble() };
+        let wording = Wording { link: Some("https://daycap.example.com/".to_owned()), ..Wording::default() };
+        check(&over, &wording, expect![[""]]);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_before_it_becomes_an_attachment() {
+        let message = Message { message: "é".repeat(3_000), ..example::alert() };
+        let body = body(&message, &Wording::default(), &Secret::new("our-topic"));
+        assert_eq!(body["message"].as_str().expect("a text").len(), MESSAGE_BYTES_MAX);
+    }
+}

@@ -58,3 +58,43 @@ fn dedup_key(id: &str) -> String {
     }
     Sha256::digest(id).iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::example;
+    use expect_test::{Expect, expect};
+
+    fn check(message: &Message, wording: &Wording, expected: Expect) {
+        let body = body(message, wording, &pagerduty(), &Secret::new("r0ut1ng"));
+        expected.assert_eq(&serde_json::to_string_pretty(&body).expect("JSON"));
+    }
+
+    #[test]
+    fn a_message_opens_an_incident() {
+        check(&example::alert(), &Wording::default(), expect![[""]]);
+    }
+
+    #[test]
+    fn what_is_over_resolves_the_same_incident() {
+        let over = Message { status: Status::Resolved, ..example::trouble() };
+        let wording = Wording { link: Some("https://daycap.example.com/".to_owned()), ..Wording::default() };
+        check(&over, &wording, expect![[""]]);
+    }
+
+    fn pagerduty() -> PagerDuty {
+        let told = |text: &str| Origin::Told(Secret::new(text));
+        PagerDuty {
+            url: told(ENDPOINT),
+            routing_key: told("r0ut1ng"),
+            reach: Reach::default(),
+            host: "app-1".to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_id_that_is_too_long_is_still_one_of_a_kind() {
+        let (one, other) = ("a".repeat(300), "a".repeat(301));
+        assert!(dedup_key(&one).len() <= KEY_BYTES_MAX && dedup_key(&one) != dedup_key(&other));
+    }
+}

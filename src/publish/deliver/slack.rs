@@ -33,3 +33,27 @@ fn colour(message: &Message) -> &'static str {
         (Status::Firing, Severity::Info) => "#439fe0",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::example;
+    use expect_test::{Expect, expect};
+
+    fn check(message: &Message, wording: &Wording, expected: Expect) {
+        let body = body(message, wording);
+        expected.assert_eq(&serde_json::to_string_pretty(&body).expect("JSON"));
+    }
+
+    #[test]
+    fn a_message_is_an_attachment_of_its_colour() {
+        check(&example::alert(), &Wording::default(), expect![[""]]);
+    }
+
+    #[test]
+    fn what_is_over_is_good_and_leads_to_the_page() {
+        let over = Message { status: Status::Resolved, ..example::trouble() };
+        let wording = Wording { link: Some("https://daycap.example.com/".to_owned()), ..Wording::default() };
+        check(&over, &wording, expect![[""]]);
+    }
+}
