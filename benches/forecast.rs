@@ -27,6 +27,7 @@ fn one_forecast(criterion: &mut Criterion) {
         holes: Holes::NONE,
         elapsed_minutes: 600.0,
         day_minutes: 1_440.0,
+        clock_change_minutes: 0.0,
     };
     let running = Running { limit: 40_000, used: today.bins.iter().sum(), left_minutes: 840.0, leaving: Vec::new() };
     criterion.bench_function("forecast/28_days", |bench| {

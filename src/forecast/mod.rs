@@ -58,6 +58,8 @@ pub struct Today {
     pub elapsed_minutes: f64,
     /// 1440, but for days on which clocks change.
     pub day_minutes: f64,
+    /// Minutes since the day's start at which they do; on other days it does not matter.
+    pub clock_change_minutes: f64,
 }
 
 /// The window that the limit holds for, as it stands now.
@@ -110,6 +112,11 @@ pub struct Forecast {
 /// keeps the [`Experience`].
 pub fn forecast(history: &[PastDay], today: &Today, running: &Running) -> Forecast {
     Experience::of(history, today.weekday).forecast(today, running)
+}
+
+/// A number between 0 and `most`. What is not a number is nothing: no forecast may come to NaN.
+fn held(value: f64, most: f64) -> f64 {
+    if value > 0.0 { value.min(most) } else { 0.0 }
 }
 
 /// A count as a float: beyond 2^53 its last digits are lost, which no forecast is good enough to miss.
