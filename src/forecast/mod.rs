@@ -1,6 +1,16 @@
-//! Counts become a forecast: how past days went and how today has gone so far say where today ends, how
+//! Counts become a forecast: how past days went and how today has gone so far say where a window ends, how
 //! sure that is, and when the limit is reached. Pure arithmetic; the only folder with floats.
 //! Nothing here reads a clock or does IO: time is a field of [`Today`].
+//!
+//! In the order of thought:
+//! - `bins.rs` lays counts on the wall clock; `repair.rs` fills what is missing of past days, `outage.rs` finds what
+//!   nobody told, `morning.rs` does both for today, `clock.rs` knows days of 23 and 25 hours.
+//! - `memory.rs` weighs past days, `level.rs` and `shape.rs` make of them how much and when, `experience.rs` keeps that.
+//! - `experts.rs` says in six ways what is still to come of a day, `blend.rs` weighs them by how they fared,
+//!   `ahead.rs` adds the days after it.
+//! - `replay.rs` asks the same question on past days; `spread.rs` makes of its errors how sure the answer is.
+//! - `path.rs` spreads the answer over time, `window.rs` reads from it what any kind of window wants to know;
+//!   `look.rs` puts all of it together.
 
 mod ahead;
 pub mod bins;
