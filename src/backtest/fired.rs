@@ -61,13 +61,13 @@ pub fn alerts(series: &Series, history: u32) -> Alerts {
         let fired = fired(series, limit, day, before, &mut said);
         days.push(DayFired { day: day.day, total: day.total(), exceeded_at, fired });
     });
-    Alerts { name: series.name.clone(), zone: series.zone, limit, days }
+    Alerts { name: series.name.clone(), zone: series.calendar.zone(), limit, days }
 }
 
 fn fired(series: &Series, limit: u64, day: &DayOf, before: &Before, said: &mut Said) -> Vec<Fired> {
     let end = day.span.end.0 - day.span.start.0;
     let steps = (1..).map(|step| step * STEP_MINUTES.max(series.width)).take_while(|elapsed| *elapsed < end);
-    let mut rerun = Rerun::new(series.zone, limit, day, before);
+    let mut rerun = Rerun::new(series.calendar, limit, day, before);
     // The last look is in the day's last minute: after it, the quota is another window's.
     let looks = steps.chain([end.saturating_sub(1)]);
     looks
@@ -111,7 +111,7 @@ fn status(series: &Series, limit: u64, day: &DayOf, used: u64, forecast: Forecas
         limit,
         used,
         remaining: limit.saturating_sub(used),
-        zone: series.zone.name().to_owned(),
+        zone: series.calendar.zone().name().to_owned(),
         window_start: day.span.start.start(),
         resets_at: day.span.end.start(),
         calendar_day: None,
