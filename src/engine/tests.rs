@@ -603,11 +603,15 @@ fn the_end_gives_deliveries_some_time_and_keeps_what_it_cuts_off() {
 
 const DAY_OF_40_000: &str = "[[source]]\npath = \"a.log\"\n[[quota]]\nname = \"prod\"\nlimit = 40000\n";
 
+fn spent(minutes: &BTreeMap<Minute, u64>) -> Spent {
+    Spent { units: minutes.clone(), ..Spent::default() }
+}
+
 /// An engine that goes on from here, with what the ledger holds.
 fn engine_after(state: State, minutes: BTreeMap<Minute, u64>, at: &str) -> Engine {
     let config = config_of(DAY_OF_40_000);
     let now = Minute::at(self::at(at));
-    let usage = |quota: &crate::quota::Quota| Usage::new(quota.clone(), minutes.clone(), BTreeMap::new(), now);
+    let usage = |quota: &crate::quota::Quota| Usage::new(quota.clone(), spent(&minutes), now);
     let usages = config.quotas.iter().map(usage).collect();
     Engine::new(Arc::new(config), "0", state, usages, Doubts::default(), BTreeSet::new())
 }
@@ -684,8 +688,7 @@ fn a_restart_says_nothing_again_and_a_reset_once_that_it_is_over() {
     let ledger = BTreeMap::from([(Minute::at(at(NOON)), 101)]);
     let restart = |state: State, ledger: &BTreeMap<Minute, u64>, at: &str| {
         let config = config_of(ONE_SOURCE);
-        let usages =
-            vec![Usage::new(config.quotas[0].clone(), ledger.clone(), BTreeMap::new(), Minute::at(self::at(at)))];
+        let usages = vec![Usage::new(config.quotas[0].clone(), spent(ledger), Minute::at(self::at(at)))];
         Engine::new(Arc::new(config), "0", state, usages, Doubts::default(), BTreeSet::new())
     };
     let mut again = restart(state.clone(), &ledger, NOON);

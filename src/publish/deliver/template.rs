@@ -51,9 +51,9 @@ impl Wording {
         let link = self.link.as_deref();
         let own = |template: &Option<String>| render(template.as_deref()?, message, link, escape).ok();
         let title = own(&self.title).unwrap_or_else(|| escaped(&title(message), escape));
-        let text = own(&self.text).unwrap_or_else(|| escaped(&message.message, escape));
-        let title: String = title.split_whitespace().collect::<Vec<_>>().join(" ");
-        Words { title: title.chars().take(TITLE_CHARACTERS_MAX).collect(), text: text.trim().to_owned() }
+        let said = own(&self.text).unwrap_or_else(|| escaped(&message.message, escape));
+        let title = text::printable(&title.split_whitespace().collect::<Vec<_>>().join(" "));
+        Words { title: title.chars().take(TITLE_CHARACTERS_MAX).collect(), text: said.trim().to_owned() }
     }
 
     /// Whether somebody has written these words on purpose, mentions and all.
