@@ -539,8 +539,6 @@ fn tried(error: Option<&str>) -> Event {
 
 /// A daemon's engine, whose quota is exceeded, so that there is news.
 fn engine_with_news(state: State) -> (Engine, Vec<Effect>) {
-    // By way of the file: what is under way is not in it.
-    let state = serde_json::from_str(&serde_json::to_string(&state).expect("serialises")).expect("is read back");
     let mut engine = engine_with(TOLD, state);
     assert!(engine.open_outbox(now_after(0).wall).is_empty());
     let effects = engine.apply(now_after(0), harvest(NOON, 101, 300));
@@ -595,7 +593,8 @@ fn the_end_gives_deliveries_some_time_and_keeps_what_it_cuts_off() {
         assert_eq!(cut, !arrives);
         let last = commit_in(effects);
         assert_eq!(last.is_some(), arrives, "what is cut off is in the state already");
-        let effects = engine.apply(now_after(4), last.map_or(Event::Tick, saved));
+        let event = last.map_or(Event::Tick, saved);
+        let effects = engine.apply(now_after(4), event);
         assert!(effects.iter().any(|effect| matches!(effect, Effect::End { saved: true })));
     }
 }
@@ -603,11 +602,15 @@ fn the_end_gives_deliveries_some_time_and_keeps_what_it_cuts_off() {
 
 const DAY_OF_40_000: &str = "[[source]]\npath = \"a.log\"\n[[quota]]\nname = \"prod\"\nlimit = 40000\n";
 
+fn spent(minutes: &BTreeMap<Minute, u64>) -> Spent {
+    Spent { units: minutes.clone(), ..Spent::default() }
+}
+
 /// An engine that goes on from here, with what the ledger holds.
 fn engine_after(state: State, minutes: BTreeMap<Minute, u64>, at: &str) -> Engine {
     let config = config_of(DAY_OF_40_000);
     let now = Minute::at(self::at(at));
-    let usage = |quota: &crate::quota::Quota| Usage::new(quota.clone(), minutes.clone(), BTreeMap::new(), now);
+    let usage = |quota: &crate::quota::Quota| Usage::new(quota.clone(), spent(&minutes), now);
     let usages = config.quotas.iter().map(usage).collect();
     Engine::new(Arc::new(config), "0", state, usages, Doubts::default(), BTreeSet::new())
 }
@@ -684,8 +687,7 @@ fn a_restart_says_nothing_again_and_a_reset_once_that_it_is_over() {
     let ledger = BTreeMap::from([(Minute::at(at(NOON)), 101)]);
     let restart = |state: State, ledger: &BTreeMap<Minute, u64>, at: &str| {
         let config = config_of(ONE_SOURCE);
-        let usages =
-            vec![Usage::new(config.quotas[0].clone(), ledger.clone(), BTreeMap::new(), Minute::at(self::at(at)))];
+        let usages = vec![Usage::new(config.quotas[0].clone(), spent(ledger), Minute::at(self::at(at)))];
         Engine::new(Arc::new(config), "0", state, usages, Doubts::default(), BTreeSet::new())
     };
     let mut again = restart(state.clone(), &ledger, NOON);

@@ -3,8 +3,10 @@
 use super::*;
 use crate::count::ledger::{Completeness, Reason};
 use crate::forecast::{Confidence, Forecast};
+use crate::publish::example;
 use crate::publish::message::Text;
 use crate::publish::snapshot::{Contributor, Pace};
+use crate::quota::WindowKind;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
@@ -16,7 +18,7 @@ fn at(text: &str) -> DateTime<Utc> {
 fn quota(used: u64, exceed_probability: f64) -> QuotaStatus {
     QuotaStatus {
         name: "prod".to_owned(),
-        window: "day",
+        window: WindowKind::Day,
         limit: 40_000,
         used,
         remaining: 40_000_u64.saturating_sub(used),
@@ -29,6 +31,8 @@ fn quota(used: u64, exceed_probability: f64) -> QuotaStatus {
             p90: 51_003,
             exceed_probability,
             exhaustion_minutes: Some(1_180.0),
+            exhaustion_earliest_minutes: None,
+            exhaustion_latest_minutes: None,
             sustainable_per_minute: 27.56,
             history_days: 21,
             confidence: Confidence::Normal,
@@ -39,6 +43,9 @@ fn quota(used: u64, exceed_probability: f64) -> QuotaStatus {
         stale_sources: Vec::new(),
         top: Vec::new(),
         pace: Pace::default(),
+        burst: None,
+        server: None,
+        ..example::calm_quota()
     }
 }
 
@@ -54,7 +61,7 @@ fn day_after(quota: QuotaStatus) -> QuotaStatus {
 }
 
 fn rolling(used: u64) -> QuotaStatus {
-    QuotaStatus { window: "rolling-24h", exhausted_at: None, ..quota(used, 0.0) }
+    QuotaStatus { window: WindowKind::Rolling, exhausted_at: None, ..quota(used, 0.0) }
 }
 
 fn pace(per_minute: f64, usual_max: Option<u64>) -> Pace {
@@ -64,7 +71,7 @@ fn pace(per_minute: f64, usual_max: Option<u64>) -> Pace {
 fn level(message: &Message) -> Level {
     match message.level {
         Topic::Quota(level) => level,
-        Topic::Counting(concern) => panic!("{concern:?}"),
+        other @ (Topic::Counting(_) | Topic::Drill(_)) => panic!("{other}"),
     }
 }
 
@@ -164,7 +171,7 @@ fn a_pace_is_a_burst_when_it_ends_the_limit_soon_and_is_not_usual() {
 #[test]
 fn an_hours_window_has_minutes_where_a_day_has_hours() {
     let quota = |used, per_minute| QuotaStatus {
-        window: "hour",
+        window: WindowKind::Hour,
         window_start: at(NOON),
         resets_at: minutes(60),
         exhausted_at: None,
