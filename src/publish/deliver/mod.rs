@@ -111,6 +111,23 @@ impl Kind {
         }
     }
 
+    /// Whether the receiver keeps what fires by its name, so that it needs what is no news for people. An incident is
+    /// closed without another word, but opening one calls somebody.
+    fn keeps(&self, message: &Message) -> bool {
+        match self {
+            Kind::Alertmanager(_) => true,
+            Kind::Webhook(webhook) => webhook.body.is_none(),
+            Kind::PagerDuty(_) => message.status == Status::Resolved,
+            Kind::Exec(_)
+            | Kind::Slack(_)
+            | Kind::Discord(_)
+            | Kind::Teams(_)
+            | Kind::GoogleChat(_)
+            | Kind::Ntfy(_)
+            | Kind::Mail(_) => false,
+        }
+    }
+
     fn reach(&self) -> Option<&Reach> {
         match self {
             Kind::Exec(_) | Kind::Mail(_) => None,
@@ -163,6 +180,7 @@ impl Kind {
 
 /// What one attempt carries.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each attempt, and most are news")]
 pub enum Parcel {
     /// One message, to a receiver that remembers.
     News(Message),

@@ -72,7 +72,11 @@ impl Wording {
     }
 }
 
+/// The message's own, which an older daycap did not write.
 fn title(message: &Message) -> String {
+    if !message.title.is_empty() {
+        return message.title.clone();
+    }
     let what = message.quota.as_ref().map(|quota| format!("quota {quota}"));
     let what = what.or_else(|| message.source.clone()).unwrap_or_else(|| "counting".to_owned());
     match message.status {
