@@ -523,6 +523,7 @@ mod tests {
                                 95,
                             ],
                             used_margin: 5,
+                            burst_least: 30,
                             burst_factor: 1.25,
                             burst_hold: TimeDelta {
                                 secs: 900,

@@ -214,7 +214,7 @@ impl Engine {
         let rows = harvest.tally.rows();
         let minute = Minute::at(now.wall);
         for usage in &mut self.usages {
-            usage.add(&rows, &self.config.host, minute);
+            usage.add(&rows, &self.config.host);
             let odd = usage.hear(&harvest.observed, &self.config.host, minute);
             effects.extend(odd.map(|text| Effect::Say(Severity::Warn, text)));
         }

@@ -146,3 +146,68 @@ fn time(key: &str, text: Option<&str>, otherwise: TimeDelta) -> Result<TimeDelta
     let fits = TimeDelta::from_std(time).ok().filter(|_| time <= TIME_MAX);
     fits.ok_or_else(|| format!("alert.{key} is {:?}; it can be \"31d\" at most", text.unwrap_or_default()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Surroundings, parse};
+
+    const QUOTA: &str = "[[quota]]\nname = \"prod\"\nlimit = 5\n";
+
+    fn alerting(text: &str) -> Result<Alerting, String> {
+        let parsed = parse(text, std::path::Path::new("daycap.toml"), &Surroundings::default());
+        parsed.map(|config| config.alerting)
+    }
+
+    #[test]
+    fn nothing_said_is_the_default() {
+        assert_eq!(alerting(QUOTA), Ok(Alerting::default()));
+        assert_eq!(alerting("[alert]\n"), Ok(Alerting::default()));
+    }
+
+    #[test]
+    fn a_quota_says_what_is_its_own_and_takes_the_rest_from_alert() {
+        let text = format!(
+            "[alert]\nraise = 0.8\nused = [95, 80, 80]\nburst_least = 7\nstale = false\ncommit_failing_after = \"5m\"\n{QUOTA}alert = {{ clear = 0.1, imminent_within = \"30m\", used = [] }}\n[[quota]]\nname = \"test\"\nlimit = 5\n"
+        );
+        let alerting = alerting(&text).expect("good");
+        let usual = Rules { raise: 0.8, burst_least: 7, ..Rules::default() };
+        assert_eq!(*alerting.of("test"), usual);
+        let within = TimeDelta::minutes(30);
+        assert_eq!(*alerting.of("prod"), Rules { clear: 0.1, imminent_within: within, used: Vec::new(), ..usual });
+        assert_eq!((alerting.stale, alerting.commit_failing_after), (false, Duration::from_secs(300)));
+    }
+
+    #[test]
+    fn a_wrong_threshold_is_named_with_its_key_and_the_remedy() {
+        let check = |line: &str, expected: &str| {
+            assert_eq!(alerting(&format!("[alert]\n{line}\n")), Err(format!("daycap.toml: {expected}")));
+        };
+        check("clear = 0.7", "alert.clear is 0.7; it must be below alert.raise, which is 0.7");
+        check("imminent = 0.6", "alert.imminent is 0.6; it must not be below alert.raise, which is 0.7");
+        check("raise = 70", "alert.raise is 70; write a probability as 0.7, above 0 and at most 1");
+        check("clear = nan", "alert.clear is NaN; write a probability as 0.7, above 0 and at most 1");
+        check("used = [0]", "alert.used has 0; write percents of the limit as [80, 95], from 1 to 100");
+        check("used_margin = 100", "alert.used_margin is 100; write percents of the limit as 5, from 0 to 99");
+        check(
+            "burst_factor = 0.5",
+            "alert.burst_factor is 0.5; it says how many times the busiest usual minute a burst is, at least 1",
+        );
+        check("burst_least = 0", "alert.burst_least is 0; write units a minute as 30, at least 1");
+        check(
+            "imminent_within = \"soon\"",
+            "alert.imminent_within is \"soon\"; write a duration as \"10s\", \"5m\" or \"2h\"",
+        );
+        check("quiet_first = \"99d\"", "alert.quiet_first is \"99d\"; it can be \"31d\" at most");
+        let own = |alert: &str| alerting(&format!("{QUOTA}alert = {{ {alert} }}\n")).expect_err("wrong");
+        assert_eq!(
+            own("raise = 0.3"),
+            "daycap.toml: quota \"prod\": alert.clear is 0.4; it must be below alert.raise, which is 0.3"
+        );
+        assert_eq!(
+            own("stale = true"),
+            "daycap.toml: quota \"prod\": alert.stale is not of one quota; write it into [alert]"
+        );
+        assert!(own("rise = 1").ends_with("unknown key \"rise\"; did you mean \"raise\"?"));
+    }
+}

@@ -7,7 +7,7 @@ use std::ops::Range;
 use chrono::{DateTime, Utc};
 
 use super::curve::BINS;
-use super::{BIN_MINUTES, Holes, PastDay, Today};
+use super::{BIN_MINUTES, HISTORY_DAYS, Holes, PastDay, Today};
 use crate::count::query::Incomplete;
 use crate::count::tally::Minutes;
 use crate::day::{Calendar, Day, Minute, offset_minutes};
@@ -53,7 +53,8 @@ pub fn today(minutes: &Minutes, calendar: Calendar, now: DateTime<Utc>, incomple
     let day = calendar.day_of(Minute::at(now));
     let span = calendar.span(day);
     let elapsed_seconds = (now - span.start.start()).num_seconds().clamp(0, i64::from(u32::MAX));
-    let first = minutes.keys().next().copied().unwrap_or(span.start);
+    let first = minutes.range(history_start(calendar, day, HISTORY_DAYS)..).next();
+    let first = first.map_or(span.start, |(minute, _)| *minute);
     let place = |minute: Minute| minute.0 - span.start.0;
     Today {
         weekday: calendar.weekday(day),

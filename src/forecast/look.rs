@@ -10,7 +10,7 @@ use super::experts::{Expectation, Moment, ask, posterior};
 use super::horizon::Horizon;
 use super::morning::Morning;
 use super::path::{Outlook, Path};
-use super::replay::{Replay, losses_today};
+use super::replay::{Question, losses_today};
 use super::spread::Spread;
 use super::window::Window;
 use super::{BIN_MINUTES, Experience, Forecast, Running, Today, real};
@@ -56,7 +56,7 @@ impl Experience {
         left_minutes: f64,
         running: &Running,
     ) -> (f64, Spread) {
-        let now = Moment::of(&morning.counted, morning.position);
+        let now = Moment::of(&morning.counted, morning.reached);
         let minutes = left_minutes.min(morning.left_minutes());
         let until = morning.clock.position(morning.elapsed_minutes + minutes);
         let Some(yesterday) = self.days.first() else {
@@ -65,9 +65,11 @@ impl Experience {
             return (busy * expected.slow.between(now.position, until), Spread::after(0, 1.0));
         };
         let (horizon, stretch) = self.horizon(morning, left_minutes, running);
-        let replay = Replay::of(self, morning.position, horizon, &morning.counted, stretch);
+        let question =
+            Question { experience: self, position: morning.position, horizon, today: &morning.counted, stretch };
+        let replay = question.replay();
         let answers = ask(expected, &yesterday.counted, &now, until);
-        let today = losses_today(expected, &yesterday.counted, &morning.counted, morning.position);
+        let today = losses_today(expected, &yesterday.counted, &morning.counted, morning.reached);
         (weighted_median(&answers, &replay.record.with(today).weights(morning.position)), replay.spread)
     }
 
@@ -83,11 +85,12 @@ impl Experience {
 
     /// The totals expected of the days after today, if the window reaches them.
     fn ahead(&self, morning: &Morning, today_units: f64, left_minutes: f64) -> [f64; 7] {
-        if left_minutes <= morning.left_minutes() {
+        let bins = (left_minutes - morning.left_minutes()) / f64::from(BIN_MINUTES);
+        if bins <= 0.0 {
             return [0.0; 7];
         }
-        let counted = morning.counted.until(morning.position);
-        Ahead::of(&self.days, self.weekday, 0.0).levels(counted + today_units)
+        let counted = morning.counted.until(morning.reached);
+        Ahead::of(&self.days, self.weekday, 0.0, bins).levels(counted + today_units)
     }
 
     /// Of a window that is over, all is known.

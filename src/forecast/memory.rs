@@ -26,6 +26,11 @@ impl Memory {
         (-(days - 1.0) / self.half_life).exp2()
     }
 
+    /// By how much more was left of all days so many days ago.
+    pub fn fresher(&self, days: f64) -> f64 {
+        (days / self.half_life).exp2()
+    }
+
     /// What a day of one weekday says of a day of the other, whatever their ages.
     pub fn likeness(&self, from: u32, to: u32) -> f64 {
         match from == to {
@@ -48,6 +53,7 @@ mod tests {
     #[test]
     fn yesterday_counts_whole_and_a_half_life_earlier_half() {
         assert_eq!([STEADY.freshness(1.0), STEADY.freshness(7.0)], [1.0, 0.5]);
+        assert_eq!(STEADY.freshness(7.0) * STEADY.fresher(6.0), STEADY.freshness(1.0));
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub struct Spread {
 struct Error {
     value: f64,
     weight: f64,
+    /// Once settled: of this and all smaller errors together.
+    weight_until: f64,
 }
 
 /// Pseudo-days of a two-piece Laplace distribution around 0.
@@ -69,19 +71,21 @@ impl Spread {
     /// Add an error of a day of this age, with this share of the day's weight.
     pub fn add(&mut self, error: f64, age: f64, share: f64) {
         let value = (self.stretch * error).clamp(-ERROR_MAX, ERROR_MAX);
-        self.seen.push(Error { value, weight: share * (-age / ERROR_HALF_LIFE).exp2() });
+        self.seen.push(Error { value, weight: share * (-age / ERROR_HALF_LIFE).exp2(), weight_until: 0.0 });
     }
 
     /// When all errors are in: what is assumed narrows for a client that is steadier than most, and widens for a
     /// wilder one, as far as the errors seen can tell.
     pub fn settled(mut self) -> Spread {
         let usual = self.assumed.mean_size();
-        let (mut sizes, mut weights) = (SCALE_DAYS * usual, SCALE_DAYS);
-        for error in &self.seen {
+        let (mut sizes, mut weights) = (SCALE_DAYS * usual, 0.0);
+        self.seen.sort_unstable_by(|a, b| a.value.total_cmp(&b.value));
+        for error in &mut self.seen {
             sizes += error.weight * error.value.abs();
             weights += error.weight;
+            error.weight_until = weights;
         }
-        let scale = (sizes / weights / usual).clamp(SCALE_MAX.recip(), SCALE_MAX);
+        let scale = (sizes / (SCALE_DAYS + weights) / usual).clamp(SCALE_MAX.recip(), SCALE_MAX);
         self.assumed.low *= scale;
         self.assumed.high *= scale;
         self
@@ -89,15 +93,15 @@ impl Spread {
 
     /// The probability of an error of at most `value`.
     pub fn below(&self, value: f64) -> f64 {
-        let mut below = self.assumed.days * self.assumed.below(value);
-        let mut weights = self.assumed.days;
-        for error in &self.seen {
-            weights += error.weight;
-            if error.value <= value {
-                below += error.weight;
-            }
-        }
-        below / weights
+        let smaller = self.seen.partition_point(|error| error.value <= value);
+        let weight = |errors: usize| errors.checked_sub(1).map_or(0.0, |last| self.seen[last].weight_until);
+        let below = self.assumed.days * self.assumed.below(value) + weight(smaller);
+        below / (self.assumed.days + weight(self.seen.len()))
+    }
+
+    #[cfg(test)]
+    pub fn errors(&self) -> usize {
+        self.seen.len()
     }
 
     /// The error that this share of errors stays below, found by halving the range of errors.
@@ -137,6 +141,28 @@ mod tests {
     fn days_that_all_went_as_forecast_narrow_the_band() {
         let mut spread = Spread::after(28, 1.0);
         (1..=28).for_each(|age| spread.add(0.0, f64::from(age), 1.0));
+        let spread = spread.settled();
         assert!(spread.quantile(0.9) - spread.quantile(0.1) < 0.05);
+    }
+
+    #[test]
+    fn a_steady_client_narrows_what_is_assumed_and_a_wild_one_widens_it() {
+        let band = |error: f64| {
+            let mut spread = Spread::after(7, 1.0);
+            (1..=7).for_each(|age| spread.add(if age % 2 == 0 { error } else { -error }, f64::from(age), 1.0));
+            let spread = spread.settled();
+            spread.quantile(0.95) - spread.quantile(0.05)
+        };
+        assert!(band(0.1) < band(0.5) && band(0.5) < band(1.5));
+    }
+
+    #[test]
+    fn errors_of_a_longer_window_are_stretched_and_none_is_more_than_wild() {
+        let mut spread = Spread::after(28, 2.0);
+        (1..=28).for_each(|age| spread.add(0.5, f64::from(age), 1.0));
+        spread.add(5.0, 1.0, 1.0);
+        let spread = spread.settled();
+        assert!((spread.quantile(0.5) - 1.0).abs() < 0.01);
+        assert_eq!(spread.below(ERROR_MAX + 1.0).clamp(0.99, 1.0), spread.below(ERROR_MAX + 1.0));
     }
 }
