@@ -106,9 +106,9 @@ fn windows(scrape: &Scrape, quotas: &[QuotaStatus]) -> prometheus::Result<()> {
         |quota| Some(seconds(quota.burst.as_ref()?.busiest?.start)),
     )?;
     gauge(
-        "daycap_quota_minutes_above_burst",
-        "Minutes of the current window with more requests than the burst limit allows; a lower bound of a limit a second.",
-        |quota| Some(float(quota.burst.as_ref()?.minutes_above)),
+        "daycap_quota_above_burst_seconds",
+        "Length of the current window's minutes that had more requests than the burst limit allows.",
+        |quota| Some(60.0 * float(quota.burst.as_ref()?.minutes_above)),
     )
 }
 

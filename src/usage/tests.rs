@@ -1,3 +1,5 @@
+//! Usage as a daemon has it, against what a restart makes of the same requests. These tests never run a daemon.
+
 use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
@@ -67,6 +69,34 @@ fn a_source_feeds_a_quota_unless_its_configuration_says_otherwise() {
     assert!(of_prod.may_be_fed_by(&source(Some("prod")), "app-1"));
     assert!(!of_prod.may_be_fed_by(&source(Some("test")), "app-1"));
     assert!(!of_prod.may_be_fed_by(&source(None), "app-2"));
+}
+
+/// What the forecast is told of a window of this kind, with one request an hour ago and one 23 hours ago.
+fn running(kind: WindowKind, now: &str) -> Running {
+    let now: DateTime<Utc> = now.parse().expect("an instant");
+    let mut usage = usage(&[], Minute::at(now));
+    usage.quota.window = Window { kind, calendar: Calendar::new(Tz::Europe__Berlin, 180) };
+    usage.calls = (kind == WindowKind::FirstCall).then(Calls::default);
+    let series = series();
+    let rows = [1, 23].map(|hours| (Minute::at(now - TimeDelta::hours(hours)), &series, 1, 1));
+    usage.add(&rows, "app-1");
+    usage.enter(Minute::at(now));
+    usage.running(now, usage.used())
+}
+
+#[test]
+fn the_forecast_is_told_how_long_each_window_runs_and_what_leaves_it() {
+    let told = |kind, now| {
+        let running = running(kind, now);
+        (running.used, running.left_minutes, running.leaving.iter().position(|units| *units > 0))
+    };
+    let noon = "2026-11-22T11:00:30Z";
+    assert_eq!(told(WindowKind::Day, noon), (1, 15.0 * 60.0 - 0.5, None));
+    assert_eq!(told(WindowKind::Day, "2026-10-24T11:00:00Z"), (1, 15.0 * 60.0, None), "of 25 hours");
+    assert_eq!(told(WindowKind::Month { first_day: 1 }, noon), (2, (8.0 * 24.0 + 15.0) * 60.0 - 0.5, None));
+    assert_eq!(told(WindowKind::Hour, noon), (0, 59.5, None));
+    assert_eq!(told(WindowKind::FirstCall, noon), (2, 59.5, None));
+    assert_eq!(told(WindowKind::AnyDay, noon), (2, 1_440.0, Some(3)));
 }
 
 /// What a status says, but for alerts, which remember what was.
