@@ -42,7 +42,14 @@ fn numbered_series(number: u64) -> Series {
 }
 
 fn copy(of: &Decoded) -> Decoded {
-    Decoded { rows: of.rows.clone(), series: of.series.clone(), lines: of.lines, arrival: of.arrival, skips: of.skips }
+    Decoded {
+        rows: of.rows.clone(),
+        series: of.series.clone(),
+        lines: of.lines,
+        arrival: of.arrival,
+        skips: of.skips,
+        heard: of.heard.clone(),
+    }
 }
 
 fn tally(criterion: &mut Criterion) {

@@ -98,6 +98,12 @@ setup_journal_remote() {
         install "$(apt-cache depends "$remote" | grep -om 1 'libmicrohttpd[^ ]*')"
 }
 
+# Its package would start a service.
+setup_alertmanager() {
+    has prometheus-alertmanager || [ -x "$cache/bin/prometheus-alertmanager" ] && return
+    unpack prometheus-alertmanager usr/bin/prometheus-alertmanager
+}
+
 # What requirements.txt pins.
 setup_venv() {
     cmp -s "$here/requirements.txt" "$cache/venv/requirements.txt" && return
@@ -133,7 +139,9 @@ setup_test() {
     need_component clippy clippy
     has systemd-analyze || install systemd
     has strace || install strace
+    has openssl || install openssl
     setup_promtool
+    setup_alertmanager
     setup_logrotate
     setup_nginx
     setup_journal_remote

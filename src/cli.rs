@@ -28,7 +28,10 @@ pub enum Command {
     Status(Status),
     Explain(Explain),
     Ingest(Ingest),
+    Notify(Notify),
     Verify(Verify),
+    Backtest(Backtest),
+    Alerts(Alerts),
     CheckConfig(CheckConfig),
     Completions(Completions),
 }
@@ -217,6 +220,96 @@ pub enum Listing {
     Table,
     Csv,
     Json,
+}
+
+/// Replay past days: how far forecasts and alerts would have been right, beside simpler methods
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  daycap backtest
+  daycap backtest --counts requests.csv --limit 40000 --tz Europe/Berlin
+  daycap backtest --counts a.csv --counts b.csv --limit p85 --history 7 --format json
+  daycap backtest --alerts
+
+CSV has the header series,timestamp,count or timestamp,count, and a row for each bin, of at most an hour, also where its
+count is 0. A time stamp is its bin's begin. A day with missing rows is not judged. Each forecast sees only what was known
+at its hour.")]
+pub struct Backtest {
+    /// Counts to replay instead of the ledger: CSV, or - for standard input; may be given again
+    #[arg(long, value_name = "FILE")]
+    pub counts: Vec<String>,
+    /// Limit of a day: units, or a percentile of the series' own days [default: the quota's; p85 without one]
+    #[arg(long, value_name = "N|pNN")]
+    pub limit: Option<String>,
+    /// Days of history that a forecast may see
+    #[arg(long, value_name = "DAYS", default_value_t = 28, value_parser = clap::value_parser!(u32).range(0..=366))]
+    pub history: u32,
+    /// Zone of days, and of time stamps that state none [default: UTC; of a quota its own]
+    #[arg(long, value_name = "ZONE")]
+    pub tz: Option<String>,
+    /// Print what would have fired, day by day, instead of figures
+    #[arg(long)]
+    pub alerts: bool,
+    #[arg(long, value_enum, default_value_t = Listing::Table)]
+    pub format: Listing,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// What was said of quotas and of counting itself, and when it was over
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  daycap alerts --last 7d
+  daycap alerts --quota prod --since 2026-11-01 --tz Europe/Berlin
+  daycap alerts --format json | jq '.[] | select(.severity == \"critical\")'
+
+The table has a row a matter; csv and json have every message, with all that it said.")]
+pub struct Alerts {
+    /// First day, as 2026-11-01
+    #[arg(long, value_name = "DAY")]
+    pub since: Option<String>,
+    /// Last day, as 2026-11-22
+    #[arg(long, value_name = "DAY")]
+    pub until: Option<String>,
+    /// The last days, today included, as 7d; or the last hours, as 24h
+    #[arg(long, value_name = "SPAN", conflicts_with_all = ["since", "until"])]
+    pub last: Option<String>,
+    /// Only of this quota
+    #[arg(long, value_name = "NAME")]
+    pub quota: Option<String>,
+    /// Zone of days and of the table's times
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub tz: String,
+    #[arg(long, value_enum, default_value_t = Listing::Table)]
+    pub format: Listing,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Try the notifiers
+#[derive(Debug, Args)]
+pub struct Notify {
+    #[command(subcommand)]
+    pub action: NotifyAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum NotifyAction {
+    Test(NotifyTest),
+}
+
+/// Send a test message, and its end, through every notifier of the configuration, or through one
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  daycap notify test
+  daycap notify test ops --config ./daycap.toml
+
+A daemon may be running; it is not asked. Exit code 1: one did not deliver.")]
+pub struct NotifyTest {
+    /// Only this notifier
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub place: Place,
 }
 
 /// Read the configuration, say what is wrong with it, and end

@@ -1,8 +1,11 @@
 //! The TOML file becomes a [`Config`] that cannot be wrong; every error names the key, the value and
 //! the remedy. This file never opens anything and never reads the environment: [`Surroundings`] tells it.
 
+mod alert;
 mod journal;
+mod keys;
 mod notify;
+pub mod preset;
 mod quota;
 mod told;
 
@@ -20,6 +23,7 @@ use crate::collect::decode::mapping::Wanted;
 use crate::collect::stream::STDIN;
 use crate::collect::{CountFrom, Format, Mapping, Reading, Source, Start};
 use crate::day::{self, Calendar};
+use crate::publish::alert::Alerting;
 use crate::publish::deliver::Notifier;
 use crate::quota::{Costs, Match, Quota, Window};
 use crate::silence::StaleAfter;
@@ -38,6 +42,7 @@ pub struct Config {
     /// By source name, where it is configured: when silence is news.
     pub stale_after: BTreeMap<String, StaleAfter>,
     pub quotas: Vec<Quota>,
+    pub alerting: Alerting,
     pub notifiers: Vec<Notifier>,
 }
 
@@ -107,6 +112,7 @@ pub fn ad_hoc(logs: Vec<String>, limit: Option<NonZeroU64>, zone: Tz, surroundin
         sources,
         stale_after: BTreeMap::new(),
         quotas: quotas.into_iter().collect(),
+        alerting: Alerting::default(),
         notifiers: Vec::new(),
     }
 }
@@ -132,6 +138,8 @@ struct Raw {
     source: Vec<RawSource>,
     #[serde(default)]
     quota: Vec<quota::RawQuota>,
+    #[serde(default)]
+    alert: alert::RawAlert,
     #[serde(default)]
     notify: Vec<notify::RawNotify>,
 }
@@ -190,17 +198,23 @@ fn settle(raw: Raw, surroundings: &Surroundings) -> Result<Config, String> {
         stale_after.extend(silence.map(|silence| (source.name.clone(), silence)));
         sources.push(source);
     }
+    let host = raw.state.host.unwrap_or_else(|| surroundings.hostname.clone());
+    let listen = listen(raw.http.listen.as_deref())?;
+    let here = notify::Here { host: &host, port: listen.port() };
+    let notifiers = raw.notify.into_iter().map(|raw| notify::settle(raw, &here)).collect::<Result<_, _>>()?;
+    let alerting = alert::settle(&raw.alert, &raw.quota)?;
     let config = Config {
         state_dir: raw.state.dir.unwrap_or_else(|| surroundings.state_dir()),
-        host: raw.state.host.unwrap_or_else(|| surroundings.hostname.clone()),
+        host,
         commit_interval: duration("state.commit_interval", raw.state.commit_interval.as_deref())?
             .unwrap_or(COMMIT_INTERVAL_DEFAULT),
         keep_days: keep_days(raw.state.keep.as_deref())?,
-        listen: listen(raw.http.listen.as_deref())?,
+        listen,
         sources,
         stale_after,
         quotas: raw.quota.into_iter().map(quota::settle).collect::<Result<Vec<_>, _>>()?.concat(),
-        notifiers: raw.notify.into_iter().map(notify::settle).collect::<Result<_, _>>()?,
+        alerting,
+        notifiers,
     };
     refuse_doubles("source", config.sources.iter().map(|source| source.name.as_str()))?;
     journal::refuse_doubles(&config.sources)?;
@@ -449,7 +463,7 @@ mod tests {
             daycap.toml: source "a": pattern is "(?<url>.*)"; it needs format = "regex" beside it
             daycap.toml: source "a": format is "regex"; it needs a pattern = '…' with named groups, as (?<method>[A-Z]+)
             daycap.toml: source "a": pattern is "(?<url>"; unclosed group; write a regular expression in '…', with groups as (?<method>[A-Z]+)
-            daycap.toml: source "a": pattern is "(?<methd>[A-Z]+) (?<url>.*)"; unknown group "methd"; did you mean "method"? The groups are time, method, url, path, api, status, duration, bytes, operation, document, service, key, units
+            daycap.toml: source "a": pattern is "(?<methd>[A-Z]+) (?<url>.*)"; unknown group "methd"; did you mean "method"? The groups are time, method, url, path, api, status, duration, bytes, operation, document, service, key, units, quota_used, quota_remaining, quota_limit, quota_reset
             daycap.toml: source "a": pattern is "(?<url>.*)"; no line it matches could be a request; name two groups of method, url or path, status, operation
             daycap.toml: source "a": only_if: the pattern has no group "level"; name one (?<level>…)
             daycap.toml: source "a": fields: "time" has no use with format = "regex": name a group "time"
@@ -491,6 +505,36 @@ mod tests {
                     sources: [],
                     stale_after: {},
                     quotas: [],
+                    alerting: Alerting {
+                        usual: Rules {
+                            raise: 0.7,
+                            clear: 0.4,
+                            imminent: 0.9,
+                            imminent_within: TimeDelta {
+                                secs: 7200,
+                                nanos: 0,
+                            },
+                            quiet_first: TimeDelta {
+                                secs: 3600,
+                                nanos: 0,
+                            },
+                            used: [
+                                80,
+                                95,
+                            ],
+                            used_margin: 5,
+                            burst_factor: 1.25,
+                            burst_hold: TimeDelta {
+                                secs: 900,
+                                nanos: 0,
+                            },
+                            not_exact: true,
+                        },
+                        by_quota: {},
+                        stale: true,
+                        commit_failing: true,
+                        commit_failing_after: 60s,
+                    },
                     notifiers: [],
                 }
             "#]],

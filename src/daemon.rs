@@ -2,6 +2,7 @@
 //! Nothing is decided here; what to do is the engine's answer to each event.
 
 mod cadence;
+mod courier;
 mod looker;
 mod input;
 mod server;
@@ -16,7 +17,7 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::collect::stream::is_stdin;
 use crate::collect::watch::Watch;
@@ -24,9 +25,9 @@ use crate::commit::{self, Committed};
 use crate::config::Config;
 use crate::count::ledger::Ledger;
 use crate::day::{Day, Now};
-use crate::engine::{Effect, Engine, Event, Severity};
-use crate::publish::deliver::{self, Notifier};
-use crate::publish::message::Message;
+use crate::engine::{DELIVERY_GRACE, Effect, Engine, Event, Severity};
+use crate::outbox::Undelivered;
+use crate::publish::deliver::Parcel;
 use crate::publish::snapshot::Snapshot;
 use crate::publish::status;
 use crate::resume::{Resumed, resume};
@@ -38,8 +39,6 @@ use server::Server;
 
 /// What is due by the clock alone, such as a commit, waits at most this long.
 const TICK_INTERVAL: Duration = Duration::from_secs(1);
-/// How long the end waits for deliveries under way.
-const DELIVERY_GRACE: Duration = Duration::from_millis(500);
 
 /// What the outside gives the daemon.
 pub struct Outside {
@@ -119,7 +118,12 @@ enum Wake {
 enum Job {
     Look(Box<Looker>, Box<Looked>),
     Commit(Box<Committed>, Duration),
-    Delivery { notifier: String, error: Option<String> },
+    Delivery {
+        notifier: String,
+        error: Option<Undelivered>,
+    },
+    /// The end has waited long enough for deliveries.
+    GraceOver,
     Summary(Day, Option<String>),
     Forgotten(anyhow::Result<Vec<Day>>),
 }
@@ -136,7 +140,6 @@ struct Session<'a> {
     ledger: Arc<Ledger>,
     snapshots: watch::Sender<Arc<Snapshot>>,
     jobs: JoinSet<Job>,
-    deliveries: usize,
     wakeup: Wakeup,
     started: Instant,
     /// When the engine was last told anything.
@@ -169,7 +172,6 @@ impl<'a> Session<'a> {
             ledger: Arc::new(ledger),
             snapshots,
             jobs: JoinSet::new(),
-            deliveries: 0,
             wakeup,
             started: Instant::now(),
             applied: Instant::now(),
@@ -184,6 +186,9 @@ impl<'a> Session<'a> {
     async fn run(mut self, signals: &mut Signals) -> anyhow::Result<Ending> {
         // A long catch-up is work, not start-up: systemd is not kept waiting for it.
         tell_systemd(&[NotifyState::Ready]);
+        for effect in self.engine.open_outbox((self.outside.wall)()) {
+            self.perform(effect);
+        }
         loop {
             let may_look = self.looker.is_some() && self.ending.is_none();
             let wake = tokio::select! {
@@ -200,7 +205,6 @@ impl<'a> Session<'a> {
                     self.go_on();
                     continue;
                 }
-                self.cut_deliveries().await;
                 return Ok(match self.ending.take().flatten() {
                     Some(config) => Ending::Reloaded(config),
                     None => Ending::Stopped { saved },
@@ -240,10 +244,8 @@ impl<'a> Session<'a> {
         match job {
             Job::Look(looker, looked) => self.looked(looker, *looked),
             Job::Commit(committed, took) => self.apply(Event::Committed(committed, took)),
-            Job::Delivery { notifier, error } => {
-                self.deliveries -= 1;
-                self.apply(Event::Delivered { notifier, error });
-            }
+            Job::Delivery { notifier, error } => self.apply(Event::Tried { notifier, error }),
+            Job::GraceOver => self.apply(Event::Tick),
             Job::Summary(day, error) => self.apply(Event::Summarised(day, error)),
             Job::Forgotten(Ok(days)) if days.is_empty() => {}
             Job::Forgotten(Ok(days)) => tracing::info!("removed {} ledger days older than state.keep", days.len()),
@@ -265,7 +267,7 @@ impl<'a> Session<'a> {
             self.say_status();
         }
         if self.ending.is_some() {
-            self.apply(Event::Stop);
+            self.stop();
         } else if has_ended {
             tracing::info!("standard input has ended");
             self.leave(None);
@@ -295,7 +297,7 @@ impl<'a> Session<'a> {
         self.ending = Some(new);
         self.halt.store(true, Ordering::Relaxed);
         if first && self.looker.is_some() {
-            self.apply(Event::Stop);
+            self.stop();
         }
     }
 
@@ -330,7 +332,8 @@ impl<'a> Session<'a> {
                 });
             }
             Effect::Publish(snapshot) => self.publish(snapshot),
-            Effect::Deliver(message) => self.deliver(&message),
+            Effect::Tell(message) => courier::tell(&message),
+            Effect::Deliver { notifier, parcel } => self.deliver(&notifier, parcel),
             Effect::Summarise(day) => {
                 let (ledger, config) = (self.ledger.clone(), self.config.clone());
                 self.jobs.spawn_blocking(move || {
@@ -353,31 +356,22 @@ impl<'a> Session<'a> {
         self.snapshots.send_replace(snapshot);
     }
 
-    /// To the journal at once, and to each notifier beside the loop: a slow one never delays counting.
-    fn deliver(&mut self, message: &Message) {
-        let quota = message.quota.as_deref().unwrap_or_default();
-        tracing::warn!(quota, level = %message.level, "{}", message.message);
-        for notifier in &self.config.notifiers {
-            self.deliveries += 1;
-            self.jobs.spawn(deliver_one(notifier.clone(), message.clone()));
+    fn deliver(&mut self, notifier: &str, parcel: Parcel) {
+        if let Some(notifier) = self.config.notifiers.iter().find(|known| known.name == notifier) {
+            self.jobs.spawn(courier::deliver(notifier.clone(), parcel, (self.outside.wall)()));
         }
     }
 
-    async fn cut_deliveries(&mut self) {
-        let deadline = Instant::now() + DELIVERY_GRACE;
-        while self.deliveries > 0 {
-            match timeout_at(deadline, self.jobs.join_next()).await {
-                Ok(Some(Ok(job))) => self.done(job),
-                Ok(_) => return,
-                Err(_) => return tracing::error!("{} deliveries were cut off by the end", self.deliveries),
-            }
+    /// Let the engine end: deliveries under way get some time first.
+    fn stop(&mut self) {
+        self.apply(Event::Stop);
+        if self.ended.is_none() {
+            self.jobs.spawn(async {
+                sleep(DELIVERY_GRACE).await;
+                Job::GraceOver
+            });
         }
     }
-}
-
-async fn deliver_one(notifier: Notifier, message: Message) -> Job {
-    let delivered = deliver::deliver(&notifier, &message).await;
-    Job::Delivery { notifier: notifier.name, error: delivered.err().map(|error| error.to_string()) }
 }
 
 fn tell_systemd(states: &[NotifyState]) {

@@ -19,7 +19,8 @@ use crate::day::{Calendar, DAY_MINUTES, Day, Minute, Now};
 use crate::doubt::Doubts;
 use crate::harvest::Harvest;
 use crate::keep;
-use crate::publish::deliver::Notifier;
+use crate::outbox::{self, Outbox, Undelivered};
+use crate::publish::deliver::Parcel;
 use crate::publish::message::Message;
 use crate::publish::snapshot::{CommitStatus, RequestCounts, RequestLabels, Snapshot};
 use crate::publish::{alert, trouble};
@@ -34,10 +35,10 @@ pub enum Event {
     Committed(Box<Committed>, Duration),
     /// Some time has passed.
     Tick,
-    /// A message reached a notifier, or finally did not.
-    Delivered {
+    /// A notifier's attempt has ended.
+    Tried {
         notifier: String,
-        error: Option<String>,
+        error: Option<Undelivered>,
     },
     /// A day's summary is written, or could not be.
     Summarised(Day, Option<String>),
@@ -51,7 +52,13 @@ pub enum Event {
 pub enum Effect {
     Commit(Box<Commit>),
     Publish(Arc<Snapshot>),
-    Deliver(Message),
+    /// Log a message: it is news.
+    Tell(Box<Message>),
+    /// Let a notifier try to bring this; [`Event::Tried`] says what became of it.
+    Deliver {
+        notifier: String,
+        parcel: Parcel,
+    },
     Summarise(Day),
     /// Remove ledger days before this one.
     Forget(Day),
@@ -73,8 +80,10 @@ pub enum Severity {
 const COMMIT_SHARE: u32 = 20;
 /// A summary that could not be written is tried again after this long.
 const SUMMARY_RETRY: Duration = Duration::from_secs(60);
-/// Commits that have been failing for this long are said to people: the next ones will hardly put it right.
-const COMMIT_FAILING_SAID_AFTER: Duration = Duration::from_secs(60);
+/// How long the end waits for deliveries under way.
+pub const DELIVERY_GRACE: Duration = Duration::from_millis(500);
+/// Messages held for the history while it cannot be written: no day has so many.
+const SAID_MAX: usize = 1_000;
 /// Snapshots of a quiet daemon are made anew this often, for the forecast moves with the clock.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -93,8 +102,14 @@ pub struct Engine {
     problems: Vec<Problem>,
     alerts: alert::Memory,
     troubles: trouble::Memory,
+    /// Not yet in the history.
+    said: Vec<Message>,
+    /// What was said before this day is not kept.
+    said_from: Option<Day>,
     requests: RequestCounts,
-    notifications: BTreeMap<(String, &'static str), u64>,
+    outbox: Outbox,
+    /// Only the daemon brings messages out; whoever else has an engine leaves what waits as it is.
+    delivers: bool,
     commit: CommitStatus,
     failing_since: Option<Duration>,
     held: Held,
@@ -112,6 +127,8 @@ pub struct Engine {
     /// Everything there was at start has been read: only now can a low count be taken for low usage.
     caught_up: bool,
     stopping: Option<Stopping>,
+    /// The end waits no longer for deliveries.
+    stop_by: Duration,
 }
 
 /// On the way out: whether the last commit has been tried.
@@ -127,10 +144,11 @@ impl Engine {
         config: Arc<Config>,
         version: &'static str,
         state: State,
-        usages: Vec<Usage>,
+        mut usages: Vec<Usage>,
         doubts: Doubts,
         counted_days: BTreeSet<Day>,
     ) -> Engine {
+        usages.iter_mut().for_each(|usage| usage.resume_witness(&state.observed));
         Engine {
             sources: Sources::new(config.clone(), state.habits, state.last_request),
             version,
@@ -144,8 +162,11 @@ impl Engine {
             problems: Vec::new(),
             alerts: state.alerts,
             troubles: state.troubles,
+            said: Vec::new(),
+            said_from: None,
             requests: RequestCounts::default(),
-            notifications: never_yet(&config.notifiers),
+            outbox: state.outbox,
+            delivers: false,
             commit: CommitStatus::default(),
             failing_since: None,
             held: state.held,
@@ -159,6 +180,7 @@ impl Engine {
             kept_on: None,
             caught_up: false,
             stopping: None,
+            stop_by: Duration::ZERO,
             config,
         }
     }
@@ -170,10 +192,16 @@ impl Engine {
             Event::Harvested(harvest) => self.harvested(now, *harvest, &mut effects),
             Event::Committed(committed, took) => self.committed(now, *committed, took, &mut effects),
             Event::Tick => {}
-            Event::Delivered { notifier, error } => self.delivered(notifier, error, &mut effects),
+            Event::Tried { notifier, error } => {
+                let notes = self.outbox.tried(&notifier, error, now.wall);
+                self.note_outbox(notes, &mut effects);
+            }
             Event::Summarised(day, error) => self.summarised(now, day, error, &mut effects),
             Event::GoOn => self.stopping = None,
-            Event::Stop => self.stopping = Some(Stopping::LastCommitDue),
+            Event::Stop => {
+                self.stopping = Some(Stopping::LastCommitDue);
+                self.stop_by = now.uptime + DELIVERY_GRACE;
+            }
         }
         if now.uptime >= self.publish_after {
             self.publish(now, &mut effects);
@@ -184,8 +212,11 @@ impl Engine {
 
     fn harvested(&mut self, now: Now, harvest: Harvest, effects: &mut Vec<Effect>) {
         let rows = harvest.tally.rows();
+        let minute = Minute::at(now.wall);
         for usage in &mut self.usages {
             usage.add(&rows, &self.config.host);
+            let odd = usage.hear(&harvest.observed, &self.config.host, minute);
+            effects.extend(odd.map(|text| Effect::Say(Severity::Warn, text)));
         }
         self.count_requests(&rows);
         self.unsummarised.extend(days_told(&rows, &self.config));
@@ -262,6 +293,7 @@ impl Engine {
             }
         }
         self.doubts.give_back(committed.left.at_least);
+        self.said.splice(..0, committed.left.said);
         let Some(error) = committed.error else {
             self.failing_since = None;
             if self.commit.failing.take().is_some() {
@@ -288,12 +320,23 @@ impl Engine {
         }
     }
 
-    fn delivered(&mut self, notifier: String, error: Option<String>, effects: &mut Vec<Effect>) {
-        let result = if error.is_none() { "delivered" } else { "failed" };
-        if let Some(error) = error {
-            effects.push(Effect::Say(Severity::Error, format!("notify {notifier:?}: {error}")));
-        }
-        *self.notifications.entry((notifier, result)).or_default() += 1;
+    /// From now on messages are brought out, first those that waited in the state.
+    pub fn open_outbox(&mut self, now: DateTime<Utc>) -> Vec<Effect> {
+        self.delivers = true;
+        let (notes, mut effects) = (self.outbox.open(&self.config, now), Vec::new());
+        self.note_outbox(notes, &mut effects);
+        effects
+    }
+
+    fn note_outbox(&mut self, notes: Vec<outbox::Note>, effects: &mut Vec<Effect>) {
+        effects.extend(notes.into_iter().map(|(severity, text)| Effect::Say(severity, text)));
+        self.changed |= self.outbox.take_changed();
+    }
+
+    fn start_deliveries(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let (parcels, notes) = self.outbox.start(now);
+        effects.extend(parcels.into_iter().map(|(notifier, parcel)| Effect::Deliver { notifier, parcel }));
+        self.note_outbox(notes, effects);
     }
 
     fn summarised(&mut self, now: Now, day: Day, error: Option<String>, effects: &mut Vec<Effect>) {
@@ -309,9 +352,10 @@ impl Engine {
     fn publish(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.publish_after = now.uptime + PUBLISH_INTERVAL;
         let snapshot = Arc::new(self.snapshot(now));
+        let alerting = &self.config.alerting;
         let fails_for_long =
-            self.failing_since.is_some_and(|since| now.uptime.saturating_sub(since) >= COMMIT_FAILING_SAID_AFTER);
-        let failing = self.commit.failing.as_deref().filter(|_| fails_for_long);
+            self.failing_since.is_some_and(|since| now.uptime.saturating_sub(since) >= alerting.commit_failing_after);
+        let failing = self.commit.failing.as_deref().filter(|_| fails_for_long && alerting.commit_failing);
         let trouble = trouble::commits_due(&mut self.troubles, failing, now.wall);
         trouble.into_iter().for_each(|message| self.tell(message, effects));
         // Half-read logs look like low usage, or like a pace that is none.
@@ -323,22 +367,22 @@ impl Engine {
 
     /// What the snapshot shows and people must know.
     fn judge(&mut self, snapshot: &Snapshot, effects: &mut Vec<Effect>) {
-        for alert in alert::due(&mut self.alerts, &snapshot.quotas, snapshot.at) {
-            self.tell(alert, effects);
-        }
-        let before = self.troubles.clone();
-        let troubles = trouble::due(&mut self.troubles, snapshot);
-        troubles.into_iter().for_each(|message| self.tell(message, effects));
-        for name in before.stale().difference(self.troubles.stale()) {
-            effects.push(Effect::Say(Severity::Info, format!("source {name:?} logs again")));
-        }
-        self.changed |= self.troubles != before;
+        let before = (self.alerts.clone(), self.troubles.clone());
+        let alerts = alert::due(&mut self.alerts, &snapshot.quotas, &self.config.alerting, snapshot.at);
+        let troubles = trouble::due(&mut self.troubles, snapshot, &self.config.alerting);
+        self.changed |= (&self.alerts, &self.troubles) != (&before.0, &before.1);
+        alerts.into_iter().chain(troubles).for_each(|message| self.tell(message, effects));
     }
 
     /// News goes to people by this way alone.
     fn tell(&mut self, message: Message, effects: &mut Vec<Effect>) {
+        let notes = self.outbox.put(&message, &self.config.notifiers);
+        self.note_outbox(notes, effects);
         self.changed = true;
-        effects.push(Effect::Deliver(message));
+        // A disk that is full for long loses the oldest.
+        self.said.drain(..self.said.len().saturating_sub(SAID_MAX - 1));
+        self.said.push(message.clone());
+        effects.push(Effect::Tell(Box::new(message)));
     }
 
     /// Everything known at `now`.
@@ -351,6 +395,7 @@ impl Engine {
             let silent =
                 both.filter(|(of, source)| of.stale_since.is_some() && usage.may_be_fed_by(source, &config.host));
             status.stale_sources = silent.map(|(of, _)| of.name.clone()).collect();
+            status.alerts = self.alerts.levels(&status, config.alerting.of(&status.name), now.wall);
             status
         };
         Snapshot {
@@ -361,13 +406,17 @@ impl Engine {
             sources,
             commit: self.commit.clone(),
             requests: self.requests.share(),
-            notifications: self.notifications.clone(),
+            notifiers: self.outbox.statuses(&config.notifiers),
+            notifications: self.outbox.counts(&config.notifiers),
         }
     }
 
     fn start_what_is_due(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if let Some(stopping) = self.stopping {
             return self.stop(now, stopping, effects);
+        }
+        if self.delivers {
+            self.start_deliveries(now, effects);
         }
         if self.changed && !self.committing && now.uptime >= self.commit_after {
             effects.push(Effect::Commit(Box::new(self.take_commit(now.wall))));
@@ -380,13 +429,19 @@ impl Engine {
 
     /// At the end a failed commit is tried once, not for ever: the failure is the exit code.
     fn stop(&mut self, now: Now, stopping: Stopping, effects: &mut Vec<Effect>) {
-        if self.committing {
+        let is_graced = self.outbox.under_way() > 0 && now.uptime < self.stop_by;
+        if self.committing || is_graced {
             return;
         }
         if self.changed && stopping == Stopping::LastCommitDue {
             self.stopping = Some(Stopping::LastCommitTried);
             effects.push(Effect::Commit(Box::new(self.take_commit(now.wall))));
         } else {
+            let cut = self.outbox.under_way();
+            if cut > 0 {
+                let text = format!("deliveries cut off by the end: {cut}; they are tried again after the next start");
+                effects.push(Effect::Say(Severity::Warn, text));
+            }
             // What changed since the last commit was taken is no count: nothing is read any more.
             let last_was_saved = stopping == Stopping::LastCommitTried && self.commit.failing.is_none();
             effects.push(Effect::End { saved: !self.changed || last_was_saved });
@@ -409,6 +464,8 @@ impl Engine {
             tally: std::mem::take(&mut self.tally),
             marks,
             at_least: self.doubts.take_unsaved(),
+            said: std::mem::take(&mut self.said),
+            said_from: self.said_from,
             state: State {
                 marks: self.marks.values().cloned().collect(),
                 alerts: self.alerts.clone(),
@@ -417,6 +474,8 @@ impl Engine {
                 habits: habits.clone(),
                 troubles: self.troubles.clone(),
                 held: self.held.clone(),
+                observed: self.usages.iter().filter_map(Usage::observed).collect(),
+                outbox: self.outbox.clone(),
                 saved: Some(now),
             },
         }
@@ -448,15 +507,10 @@ impl Engine {
             self.counted_days = self.counted_days.split_off(&before);
             self.doubts.forget_before(before);
             self.held.forget_before(before);
+            self.said_from = Some(before);
             effects.push(Effect::Forget(before));
         }
     }
-}
-
-/// A counter that Prometheus has seen at zero shows its first step.
-fn never_yet(notifiers: &[Notifier]) -> BTreeMap<(String, &'static str), u64> {
-    let both = |notifier: &Notifier| ["delivered", "failed"].map(|result| ((notifier.name.clone(), result), 0));
-    notifiers.iter().flat_map(both).collect()
 }
 
 /// The days that these rows belong to, in each calendar that summaries tell.

@@ -11,6 +11,7 @@ use hashbrown::HashMap;
 use crate::collect::decode::Decoder;
 use crate::collect::log::{LogId, LogMark};
 use crate::collect::loss::Loss;
+use crate::collect::observed::Observed;
 use crate::collect::request::{Decoded, Lines, unpack};
 use crate::collect::tail::{Piece, Problem, SourceProgress, Tail};
 use crate::collect::{Chunk, Reading};
@@ -44,6 +45,8 @@ pub struct Harvest {
     pub lines: BTreeMap<usize, Lines>,
     /// By source: the minutes that this pass's new requests state, and how many state each.
     pub minutes: BTreeMap<usize, BTreeMap<Minute, u64>>,
+    /// The last that servers said of their quotas, of lines that were counted before, too.
+    pub observed: Observed,
     /// One entry a source.
     pub progress: Vec<SourceProgress>,
     pub problems: Vec<Problem>,
@@ -300,6 +303,8 @@ impl Worker {
 
     fn tally(&mut self) {
         self.found.tally.add(&mut self.decoders.decoded);
+        let Decoded { heard, series, .. } = &mut self.decoders.decoded;
+        self.found.observed.take_from(heard, series);
         self.decoders.bound();
     }
 
@@ -310,6 +315,7 @@ impl Worker {
         }
         let found = std::mem::take(&mut self.found);
         harvest.tally.merge(found.tally);
+        harvest.observed.merge(found.observed);
         for (day, logs) in found.touched {
             harvest.touched.entry(day).or_default().extend(logs);
         }

@@ -7,7 +7,7 @@
 //!
 //! Around them: [`harvest`] runs one pass from bytes to counts, [`engine`] holds all state and answers
 //! each event with effects, [`daemon`] waits and performs them; [`resume`] makes an engine of what is on
-//! disk, [`commit`] puts its counts there, [`verify`] counts them once more. [`commands`] are what a user can ask for.
+//! disk, [`outbox`] keeps messages until they have arrived, [`commit`] puts its counts there, [`verify`] counts them once more. [`commands`] are what a user can ask for.
 
 pub mod day;
 pub mod quota;
@@ -22,16 +22,19 @@ pub mod doubt;
 pub mod keep;
 pub mod harvest;
 pub mod raw;
+pub mod observed;
 pub mod usage;
 pub mod state;
 pub mod sources;
 pub mod twins;
+pub mod outbox;
 pub mod commit;
 pub mod resume;
 pub mod summarise;
 pub mod engine;
 pub mod daemon;
 pub mod verify;
+pub mod backtest;
 
 pub mod config;
 pub mod cli;

@@ -1,4 +1,4 @@
-//! `<state>/state.json`: all marks, what was already said, what is still to be summarised. Written after
+//! `<state>/state.json`: all marks, what was already said, what is still to be delivered or summarised. Written after
 //! the ledger, so that it never claims a line that no day file holds. This file never counts and never
 //! decides what a mark means.
 
@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::collect::log::LogMark;
+use crate::collect::observed::Observation;
 use crate::day::{Day, Minute};
+use crate::outbox::Outbox;
 use crate::publish::{alert, trouble};
 use crate::silence::Habit;
 
@@ -40,6 +42,12 @@ pub struct State {
     /// gone, or was replaced by an older one, must not look like a day without requests.
     #[serde(default)]
     pub held: Held,
+    /// By quota name: the last that servers said of it. Unlike counts, no ledger has it.
+    #[serde(default)]
+    pub observed: BTreeMap<String, Observation>,
+    /// Messages that have not arrived yet.
+    #[serde(default)]
+    pub outbox: Outbox,
 }
 
 /// By day and host: how many requests a file held when it was last written.

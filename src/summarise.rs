@@ -5,11 +5,11 @@ use crate::config::Config;
 use crate::count::ledger::Ledger;
 use crate::count::query::{self, By, Query, Recent};
 use crate::day::{Day, Minute};
-use crate::forecast::bins;
+use crate::forecast::{HISTORY_DAYS, bins};
 use crate::publish::quota_day::{QuotaDay, quota_day};
 use crate::publish::summary::{self, Counted, Summary};
 use crate::quota::{Column, Match, Quota};
-use crate::usage::{HISTORY_DAYS, history_span};
+use crate::usage::history_span;
 
 /// Write the summary of `day`, a day of the configuration's summary zone.
 pub fn day(ledger: &Ledger, config: &Config, day: Day) -> anyhow::Result<()> {

@@ -7,19 +7,20 @@ mod pace;
 mod rolling;
 mod usual;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::collect::Source;
+use crate::collect::observed::{Observation, Observed};
 use crate::collect::request::Series;
 use crate::count::ledger::Completeness;
 use crate::count::query::{Incomplete, Recent, Spent};
 use crate::count::tally::Minutes;
 use crate::day::{DAY_MINUTES, Day, Minute};
-pub use crate::forecast::bins::HISTORY_DAYS;
-use crate::forecast::{self, Forecast, PastDay, Running, bins};
-use crate::publish::alert::{self, Level};
+use crate::forecast::{self, Experience, Forecast, HISTORY_DAYS, Running, bins};
+use crate::observed::Witness;
 use crate::publish::snapshot::{CalendarDay, Contributor, Pace, QuotaStatus};
 use crate::quota::{Column, Quota, ROLLING_MINUTES, WindowKind};
 
@@ -49,14 +50,14 @@ pub struct Usage {
     window: Range<Minute>,
     begun: bool,
     past: Option<Past>,
-    levels: Vec<Level>,
+    witness: Witness,
 }
 
 /// Past days, for as long as today lasts and nothing of them changes.
 struct Past {
     today: Day,
     begins: Minute,
-    days: Vec<PastDay>,
+    experience: Experience,
     busiest_minute: Option<u64>,
 }
 
@@ -117,7 +118,7 @@ impl Usage {
             window,
             begun: false,
             past: None,
-            levels: Vec::new(),
+            witness: Witness::default(),
         };
         usage.forget();
         usage.enter(now);
@@ -153,6 +154,29 @@ impl Usage {
         }
     }
 
+    /// Hear what servers said of this quota; the sentence for people where their limit is another.
+    pub fn hear(&mut self, observed: &Observed, host: &str, now: Minute) -> Option<String> {
+        // No server knows of a service's budget.
+        if self.quota.within.is_some() {
+            return None;
+        }
+        let matching = &self.quota.matching;
+        let own = observed.iter().filter(|(series, _)| matching.accepts(|column| label(series, host, column)));
+        self.witness.hear(own.map(|(_, observation)| observation), now);
+        self.enter(now);
+        self.witness.odd_limit(&self.quota, &self.window)
+    }
+
+    /// The last that was said in the run before, by quota.
+    pub fn resume_witness(&mut self, known: &BTreeMap<String, Observation>) {
+        self.witness.resume(known.get(&self.quota.name));
+    }
+
+    /// The last that servers said, with the quota's name: for the next run.
+    pub fn observed(&self) -> Option<(String, Observation)> {
+        Some((self.quota.name.clone(), self.witness.newest()?))
+    }
+
     /// A past day is not what it was thought to be.
     pub fn rethink(&mut self) {
         self.past = None;
@@ -165,7 +189,7 @@ impl Usage {
         self.window = self.quota.window.span_at(now, first_call);
     }
 
-    /// The quota's status at `now`; the alert levels that hold are remembered for their hysteresis.
+    /// The quota's status at `now`; which alert levels hold, the engine's memory tells.
     pub fn status(&mut self, now: DateTime<Utc>, incomplete: &Incomplete) -> QuotaStatus {
         let minute = Minute::at(now);
         self.enter(minute);
@@ -175,7 +199,7 @@ impl Usage {
         let limit = self.quota.limit.get();
         let kind = self.quota.window.kind;
         let exhausted_at = forecast.exhaustion_minutes.map(|minutes| now + minutes_delta(minutes));
-        let mut status = QuotaStatus {
+        QuotaStatus {
             name: self.quota.name.clone(),
             within: self.quota.within.clone(),
             window: kind,
@@ -196,10 +220,8 @@ impl Usage {
             stale_sources: Vec::new(),
             top: self.busiest(minute, incomplete),
             pace: self.pace(now),
-        };
-        status.alerts = alert::levels(&status, &self.levels, now);
-        self.levels.clone_from(&status.alerts);
-        status
+            server: self.witness.compared(&self.minutes, &self.quota, &self.window),
+        }
     }
 
     /// The first minute of the history that used something. What is older is held or not as chance has it: after a
@@ -245,18 +267,22 @@ impl Usage {
         let begins = calendar.start(today);
         let week = calendar.start(today.plus(-i64::from(usual::DAYS)))..begins;
         let knows_a_day = self.first(now).is_some_and(|first| first <= calendar.start(today.previous()));
+        let days = bins::past_days(&self.minutes, calendar, today, HISTORY_DAYS, incomplete);
         self.past = Some(Past {
             today,
             begins,
-            days: bins::past_days(&self.minutes, calendar, today, HISTORY_DAYS, incomplete),
+            experience: Experience::of(&days, calendar.weekday(today)),
             busiest_minute: knows_a_day.then(|| pace::busiest(&self.minutes, week)),
         });
     }
 
     fn forecast(&self, now: DateTime<Utc>, used: u64, incomplete: &Incomplete) -> Forecast {
-        let history = self.past.as_ref().map_or(&[][..], |past| &past.days);
         let today = bins::today(&self.minutes, self.quota.window.calendar, now, incomplete);
-        forecast::forecast(history, &today, &self.running(now, used))
+        let running = self.running(now, used);
+        match &self.past {
+            Some(past) => past.experience.forecast(&today, &running),
+            None => forecast::forecast(&[], &today, &running),
+        }
     }
 
     fn running(&self, now: DateTime<Utc>, used: u64) -> Running {

@@ -29,6 +29,7 @@ pub mod decode;
 pub mod format;
 pub mod count_from;
 pub mod request;
+pub mod observed;
 #[cfg(test)]
 pub(crate) mod torn;
 

@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::Arrival;
+use super::observed::Heard;
 use crate::day::Minute;
 
 /// What a request without this label is filed under.
@@ -320,6 +321,8 @@ pub struct Decoded {
     pub skips: [u64; Skip::ALL.len()],
     /// Of the lines that are decoded now, those that state no time; `None`: they are refused.
     pub arrival: Option<Arrival>,
+    /// What servers said of their quotas in these rows.
+    pub heard: Heard,
 }
 
 impl Decoded {

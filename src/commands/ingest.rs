@@ -148,7 +148,11 @@ impl Run {
             }
             Effect::End { saved } => self.saved = Some(saved),
             Effect::Say(_, text) => tell(&text),
-            Effect::Publish(_) | Effect::Deliver(_) | Effect::Summarise(_) | Effect::Forget(_) => {}
+            Effect::Publish(_)
+            | Effect::Tell(_)
+            | Effect::Deliver { .. }
+            | Effect::Summarise(_)
+            | Effect::Forget(_) => {}
         }
     }
 }

@@ -1,8 +1,11 @@
 //! What the user typed becomes what is needed, is done, and ends in an exit code. Data goes to stdout,
 //! words to stderr. Nothing here reads a clock or the environment: [`Terms`] brings both.
 
+mod alerts;
+mod backtest;
 mod ingest;
 mod explain;
+mod notify;
 mod report;
 mod run;
 mod status;
@@ -18,6 +21,7 @@ use crate::cli::{Cli, Command, Completions, Place};
 use crate::collect::{Reading, Source, Start};
 use crate::config::{self, Config, Surroundings};
 use crate::day::Day;
+use crate::publish::deliver::{self, Purpose};
 
 /// Where a configuration is looked for.
 pub const CONFIG_DEFAULT: &str = "/etc/daycap/daycap.toml";
@@ -68,7 +72,10 @@ pub fn perform(cli: Cli, terms: &Terms, out: &mut dyn Write) -> Done {
         Command::Status(asked) => status::status(&asked, terms, out),
         Command::Explain(asked) => explain::explain(&asked, terms, out),
         Command::Ingest(asked) => ingest::ingest(asked, terms),
+        Command::Notify(asked) => notify::notify(&asked.action, terms, out),
         Command::Verify(asked) => verify::verify(asked, terms, out),
+        Command::Backtest(asked) => backtest::backtest(&asked, terms, out),
+        Command::Alerts(asked) => alerts::alerts(&asked, terms, out),
         Command::CheckConfig(asked) => check_config(&asked.config, terms, out),
         Command::Completions(asked) => completions(&asked, out),
     }
@@ -76,8 +83,18 @@ pub fn perform(cli: Cli, terms: &Terms, out: &mut dyn Write) -> Done {
 
 fn check_config(path: &Path, terms: &Terms, out: &mut dyn Write) -> Done {
     let config = read_config(path, &(terms.surroundings)()).map_err(Failure::Usage)?;
+    check_notifiers(&config, Purpose::Trial)?;
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    config::preset::left_open(&text).iter().for_each(|unsaid| tell(unsaid));
     let (sources, quotas) = (config.sources.len(), config.quotas.len());
     print(out, &format!("{}: good: {}, {}\n", path.display(), several(sources, "source"), several(quotas, "quota")))
+}
+
+/// What notifiers are told elsewhere, such as secrets, has to be there. What is only odd is said.
+fn check_notifiers(config: &Config, purpose: Purpose) -> Result<(), Failure> {
+    let checked = deliver::check(&config.notifiers, purpose);
+    checked.doubts.iter().for_each(|doubt| tell(doubt));
+    if checked.errors.is_empty() { Ok(()) } else { Err(Failure::Usage(checked.errors.join("\n"))) }
 }
 
 fn several(count: usize, noun: &str) -> String {

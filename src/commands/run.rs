@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::{CONFIG_DEFAULT, Done, Failure, Outcome, Terms, config_path, read_config, take_state, zone};
+use super::{
+    CONFIG_DEFAULT, Done, Failure, Outcome, Terms, check_notifiers, config_path, read_config, take_state, zone,
+};
 use crate::cli::Run;
 use crate::config::{self, Config, Surroundings};
 use crate::daemon::{self, Outside};
+use crate::publish::deliver::Purpose;
 
 pub fn run(asked: Run, terms: &Terms) -> Done {
     let surroundings = terms.surroundings;
@@ -43,6 +46,7 @@ fn settle(asked: &Run, surroundings: &Surroundings) -> Result<Config, Failure> {
         if config.sources.is_empty() {
             return Err(Failure::Usage(format!("{}: there is no [[source]]; name the logs to follow", path.display())));
         }
+        check_notifiers(&config, Purpose::Start)?;
         config
     } else {
         let zone = asked.tz.as_deref().map_or(Ok(chrono_tz::Tz::UTC), zone)?;

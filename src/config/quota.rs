@@ -6,26 +6,29 @@ use std::num::NonZeroU64;
 
 use serde::Deserialize;
 
-use super::zone;
+use super::{preset, zone};
 use crate::day::{Calendar, parse_clock};
 use crate::quota::{Column, CostRule, Costs, Match, Pattern, Quota, Window, WindowKind};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawQuota {
-    name: String,
-    limit: i64,
-    window: Option<String>,
-    tz: Option<String>,
-    reset: Option<String>,
-    reset_day: Option<i64>,
+    pub name: String,
+    pub preset: Option<String>,
+    pub limit: Option<i64>,
+    pub window: Option<String>,
+    pub tz: Option<String>,
+    pub reset: Option<String>,
+    pub reset_day: Option<i64>,
     #[serde(default, rename = "match")]
     matching: toml::Table,
     #[serde(default)]
     costs: Vec<RawCost>,
     #[serde(default)]
     budgets: BTreeMap<String, i64>,
-    burst: Option<String>,
+    pub burst: Option<String>,
+    #[serde(default)]
+    pub(super) alert: super::alert::RawAlert,
 }
 
 #[derive(Deserialize)]
@@ -38,8 +41,11 @@ struct RawCost {
 
 /// The quota, then its budgets.
 pub(super) fn settle(raw: RawQuota) -> Result<Vec<Quota>, String> {
-    let within = |error: String| format!("quota {:?}: {error}", raw.name);
-    let limit = limit("limit", raw.limit).map_err(within)?;
+    let name = raw.name.clone();
+    let within = |error: String| format!("quota {name:?}: {error}");
+    let raw = preset::complete(raw).map_err(within)?;
+    let missing = "limit is missing; write limit = 40000, or choose a preset";
+    let limit = limit("limit", raw.limit.ok_or_else(|| within(missing.to_owned()))?).map_err(within)?;
     let quota = Quota {
         name: raw.name.clone(),
         limit,

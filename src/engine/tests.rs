@@ -8,7 +8,7 @@ use crate::collect::tail::SourceProgress;
 use crate::config::Surroundings;
 use crate::count::ledger::Written;
 use crate::count::query::Spent;
-use crate::publish::message::Topic;
+use crate::publish::message::{Status, Topic};
 use crate::publish::trouble::Concern;
 
 const NOON: &str = "2026-11-22T12:00:00Z";
@@ -121,9 +121,10 @@ fn alerts_in(effects: &[Effect]) -> Vec<alert::Level> {
     effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::Deliver(Message { level: Topic::Quota(level), .. }) => Some(*level),
+            Effect::Tell(message) if message.status == Status::Firing => Some(message.level),
             _ => None,
         })
+        .filter_map(|topic| if let Topic::Quota(level) = topic { Some(level) } else { None })
         .collect()
 }
 
@@ -245,9 +246,10 @@ fn troubles_in(effects: &[Effect]) -> Vec<Concern> {
     effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::Deliver(Message { level: Topic::Counting(concern), .. }) => Some(*concern),
+            Effect::Tell(message) if message.status == Status::Firing => Some(message.level),
             _ => None,
         })
+        .filter_map(|topic| if let Topic::Counting(concern) = topic { Some(concern) } else { None })
         .collect()
 }
 
@@ -513,4 +515,209 @@ fn what_no_file_says_yet_is_committed_though_nothing_else_changes() {
     let mut engine = Engine::new(config, "0", State::default(), Vec::new(), doubts, BTreeSet::new());
     let commit = commit_in(engine.apply(now_after(0), Event::Tick)).expect("a commit");
     assert_eq!(commit.at_least.keys().copied().collect::<Vec<_>>(), [day("2026-11-20")]);
+}
+
+const TOLD: &str = "[[source]]\npath = \"a.log\"\n[[quota]]\nname = \"prod\"\nlimit = 100\n[[notify]]\nname = \"ops\"\ntype = \"exec\"\ncommand = [\"true\"]\n";
+
+/// The ids of the news that are to be tried now.
+fn tried_in(effects: &[Effect]) -> Vec<String> {
+    let id = |effect: &Effect| match effect {
+        Effect::Deliver { parcel: Parcel::News(message), .. } => Some(message.id.clone()),
+        _ => None,
+    };
+    effects.iter().filter_map(id).collect()
+}
+
+fn tried(error: Option<&str>) -> Event {
+    let undelivered = |error: &str| Undelivered {
+        why: error.to_owned(),
+        brief: error.to_owned(),
+        again: crate::publish::deliver::Again::Later,
+    };
+    Event::Tried { notifier: "ops".to_owned(), error: error.map(undelivered) }
+}
+
+/// A daemon's engine, whose quota is exceeded, so that there is news.
+fn engine_with_news(state: State) -> (Engine, Vec<Effect>) {
+    let mut engine = engine_with(TOLD, state);
+    assert!(engine.open_outbox(now_after(0).wall).is_empty());
+    let effects = engine.apply(now_after(0), harvest(NOON, 101, 300));
+    (engine, effects)
+}
+
+#[test]
+fn news_is_in_the_state_until_it_has_arrived_and_the_next_process_tries_it() {
+    let (mut engine, effects) = engine_with_news(State::default());
+    let ids = tried_in(&effects);
+    assert_eq!((ids.len(), alerts_in(&effects).len()), (1, 1), "it is logged, and tried at once");
+    let commit = commit_in(effects).expect("a commit");
+    let state = commit.state.clone();
+    engine.apply(now_after(1), saved(commit));
+
+    let effects = engine.apply(now_after(2), tried(Some("no route")));
+    assert!(
+        effects.iter().any(|effect| matches!(effect, Effect::Say(Severity::Warn, text) if text.contains("no route")))
+    );
+    assert_eq!(engine.snapshot(now_after(2)).notifiers[0].pending, 1);
+    let (_, again) = engine_with_news(state);
+    assert_eq!(tried_in(&again), ids, "the next process");
+
+    assert_eq!(tried_in(&engine.apply(now_after(20), Event::Tick)), ids);
+    let effects = engine.apply(now_after(21), tried(None));
+    assert_eq!(engine.snapshot(now_after(21)).notifications[&("ops".to_owned(), "delivered")], 1);
+    let state =
+        commit_in(effects).or_else(|| commit_in(engine.apply(now_after(60), Event::Tick))).expect("a commit").state;
+    assert_eq!(tried_in(&engine_with_news(state).1), [""; 0], "it has arrived");
+}
+
+#[test]
+fn only_the_daemons_engine_brings_news_out() {
+    let mut engine = engine_of(TOLD);
+    let effects = engine.apply(now_after(0), harvest(NOON, 101, 300));
+    assert_eq!(tried_in(&effects), [""; 0]);
+    let state = commit_in(effects).expect("a commit").state;
+    assert_eq!(tried_in(&engine_with_news(state).1).len(), 1, "it waits for the daemon");
+}
+
+#[test]
+fn the_end_gives_deliveries_some_time_and_keeps_what_it_cuts_off() {
+    for arrives in [true, false] {
+        let (mut engine, effects) = engine_with_news(State::default());
+        let commit = commit_in(effects).expect("a commit");
+        engine.apply(now_after(1), saved(commit));
+        assert!(engine.apply(now_after(2), Event::Stop).is_empty(), "it does not wait for the delivery");
+        let effects =
+            if arrives { engine.apply(now_after(2), tried(None)) } else { engine.apply(now_after(3), Event::Tick) };
+        let cut =
+            effects.iter().any(|effect| matches!(effect, Effect::Say(_, text) if text.contains("cut off by the end")));
+        assert_eq!(cut, !arrives);
+        let last = commit_in(effects);
+        assert_eq!(last.is_some(), arrives, "what is cut off is in the state already");
+        let event = last.map_or(Event::Tick, saved);
+        let effects = engine.apply(now_after(4), event);
+        assert!(effects.iter().any(|effect| matches!(effect, Effect::End { saved: true })));
+    }
+}
+// ---- alerts ----
+
+const DAY_OF_40_000: &str = "[[source]]\npath = \"a.log\"\n[[quota]]\nname = \"prod\"\nlimit = 40000\n";
+
+fn spent(minutes: &BTreeMap<Minute, u64>) -> Spent {
+    Spent { units: minutes.clone(), ..Spent::default() }
+}
+
+/// An engine that goes on from here, with what the ledger holds.
+fn engine_after(state: State, minutes: BTreeMap<Minute, u64>, at: &str) -> Engine {
+    let config = config_of(DAY_OF_40_000);
+    let now = Minute::at(self::at(at));
+    let usage = |quota: &crate::quota::Quota| Usage::new(quota.clone(), spent(&minutes), now);
+    let usages = config.quotas.iter().map(usage).collect();
+    Engine::new(Arc::new(config), "0", state, usages, Doubts::default(), BTreeSet::new())
+}
+
+/// So many seconds after an instant.
+fn after(instant: &str, seconds: u64) -> Now {
+    let uptime = Duration::from_secs(seconds);
+    Now { wall: at(instant) + uptime, uptime }
+}
+
+fn requests_at(now: Now, requests: u64) -> Event {
+    harvest(&now.wall.to_rfc3339(), requests, 0)
+}
+
+/// What is said: `+` fires, `-` is over, in brackets where people hear nothing of it.
+fn told(effects: &[Effect]) -> String {
+    let one = |effect: &Effect| {
+        let Effect::Tell(message) = effect else { return None };
+        let sign = if message.status == Status::Firing { '+' } else { '-' };
+        let name = format!("{sign}{}", message.level);
+        Some(if message.quiet { format!("({name})") } else { name })
+    };
+    effects.iter().filter_map(one).collect::<Vec<_>>().join(" ")
+}
+
+/// Two weeks before the day of `at`, of a client that makes 15 requests a minute, and an hourly job of 300 in a minute.
+fn two_weeks(at: &str) -> BTreeMap<Minute, u64> {
+    let now = Minute::at(self::at(at));
+    let units = |minute: u32| if minute.is_multiple_of(60) { 300 } else { 15 };
+    (now.0 - 14 * DAY_MINUTES..now.0).map(|minute| (Minute(minute), units(minute))).collect()
+}
+
+/// The second in which somebody hears of a client that makes ten requests a second from `at` on.
+fn seconds_until_a_burst_is_told(engine: &mut Engine, at: &str) -> Option<u64> {
+    (0..120).find(|second| {
+        let said = told(&engine.apply(after(at, *second), requests_at(after(at, *second), 10)));
+        assert!(said.is_empty() || said == "+imminent", "{said}");
+        !said.is_empty()
+    })
+}
+
+#[test]
+fn ten_requests_a_second_in_the_night_are_told_within_a_minute() {
+    for begins in ["2026-11-22T03:00:00Z", "2026-11-22T03:00:30Z", "2026-11-22T00:00:10Z", "2026-11-22T03:00:59Z"] {
+        for history in [BTreeMap::new(), two_weeks(begins)] {
+            let days = history.len() / 1_440;
+            let mut engine = engine_after(State::default(), history, begins);
+            let told = seconds_until_a_burst_is_told(&mut engine, begins);
+            assert!(told.is_some_and(|second| second <= 60), "{begins}, {days} days of history: {told:?}");
+        }
+    }
+}
+
+#[test]
+fn a_job_that_runs_each_hour_is_no_burst() {
+    let begins = "2026-11-22T03:00:00Z";
+    let mut engine = engine_after(State::default(), two_weeks(begins), begins);
+    for hour in 0..3 {
+        for second in 0..30 {
+            let now = after(begins, hour * 3_600 + second);
+            assert_eq!(told(&engine.apply(now, requests_at(now, 12))), "", "{hour}:{second}");
+        }
+        let later = after(begins, hour * 3_600 + 90);
+        assert_eq!(told(&engine.apply(later, Event::Tick)), "");
+    }
+}
+
+#[test]
+fn a_restart_says_nothing_again_and_a_reset_once_that_it_is_over() {
+    let mut engine = engine();
+    let effects = engine.apply(now_after(0), harvest(NOON, 101, 300));
+    assert_eq!(told(&effects), "+exceeded");
+    let state = state_in(effects);
+    let ledger = BTreeMap::from([(Minute::at(at(NOON)), 101)]);
+    let restart = |state: State, ledger: &BTreeMap<Minute, u64>, at: &str| {
+        let config = config_of(ONE_SOURCE);
+        let usages = vec![Usage::new(config.quotas[0].clone(), spent(ledger), Minute::at(self::at(at)))];
+        Engine::new(Arc::new(config), "0", state, usages, Doubts::default(), BTreeSet::new())
+    };
+    let mut again = restart(state.clone(), &ledger, NOON);
+    assert_eq!(told(&again.apply(now_after(60), harvest_of([]))), "");
+    assert_eq!(again.snapshot(now_after(60)).quotas[0].alerts.last(), Some(&alert::Level::Exceeded));
+    let midnight = now_after(12 * 3_600);
+    assert_eq!(told(&again.apply(midnight, Event::Tick)), "-exceeded");
+    assert_eq!(told(&again.apply(now_after(12 * 3_600 + 60), Event::Tick)), "");
+
+    let mut next_day = restart(state, &ledger, "2026-11-23T09:00:00Z");
+    assert_eq!(
+        told(&next_day.apply(now_after(21 * 3_600), harvest_of([]))),
+        "-exceeded",
+        "daycap was down over the reset"
+    );
+    assert_eq!(told(&next_day.apply(now_after(21 * 3_600 + 60), harvest_of([]))), "");
+}
+
+#[test]
+fn what_was_said_goes_into_the_history_once_though_commits_fail() {
+    let mut engine = engine();
+    let levels = |commit: &Commit| commit.said.iter().map(|said| said.level.to_string()).collect::<Vec<_>>();
+    let commit = commit_in(engine.apply(now_after(0), harvest(NOON, 80, 300))).expect("a commit");
+    assert_eq!(levels(&commit), ["imminent"]);
+    engine.apply(now_after(1), harvest(NOON, 21, 400));
+    engine.apply(now_after(2), failed(commit));
+    let mut commit = commit_in(engine.apply(now_after(60), Event::Tick)).expect("another try");
+    assert_eq!(levels(&commit), ["imminent", "exceeded"]);
+    commit.said.clear();
+    engine.apply(now_after(61), saved(commit));
+    let commit = commit_in(engine.apply(now_after(120), harvest(NOON, 1, 500))).expect("a commit");
+    assert_eq!(levels(&commit), [""; 0]);
 }

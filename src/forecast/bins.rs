@@ -7,13 +7,10 @@ use std::ops::Range;
 use chrono::{DateTime, Utc};
 
 use super::curve::BINS;
-use super::{BIN_MINUTES, Holes, PastDay, Today};
+use super::{BIN_MINUTES, HISTORY_DAYS, Holes, PastDay, Today};
 use crate::count::query::Incomplete;
 use crate::count::tally::Minutes;
 use crate::day::{Calendar, Day, Minute, offset_minutes};
-
-/// Days of history a forecast rests on: four weeks.
-pub const HISTORY_DAYS: u32 = 28;
 
 /// The days before `today`, yesterday first, at most `days_max` back. Days before the first minute ever counted are
 /// absent: nothing is known of them, nor of what the first day holds before it. Days after it without traffic are days

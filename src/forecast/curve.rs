@@ -1,50 +1,60 @@
-//! A past day becomes a curve: how much of it was counted by each time of day.
-//! This file never looks at the running day.
+//! Numbers a bin become a curve: how much there was by any time of day, and how much of it lately.
+//! The same curve holds a day's units and a usual day's shares. This file never knows which of them it holds.
 
-use super::{BIN_MINUTES, PastDay, real};
+use super::BIN_MINUTES;
 
 /// Quarter hours in a day of 24 hours; the scale on which all days are compared, by the wall clock.
 pub const BINS: usize = (24 * 60 / BIN_MINUTES) as usize;
-/// The position at which that day ends.
+/// The position at which that day ends. Positions are bins since midnight, fractions included.
 pub const MIDNIGHT: f64 = BINS as f64;
+/// Bins in an hour.
+pub const HOUR: f64 = 60.0 / BIN_MINUTES as f64;
 
-/// One whole past day, cumulative.
+/// After this many bins a unit counts half in what there was lately.
+const LATELY_HALF_LIFE: f64 = 3.0 * HOUR;
+
+/// A value at the start of each bin, and one at midnight.
+type Table = [f64; BINS + 1];
+
+#[derive(Clone)]
 pub struct Curve {
-    /// Days before today.
-    pub age: f64,
-    pub weekday: u32,
-    pub total: f64,
-    /// `ln(1 + total)`: asked for once by every later day.
-    pub log_total: f64,
-    /// Counted by the start of each bin, and at last the total.
-    until: [f64; BINS + 1],
+    until: Table,
+    lately: Table,
 }
 
 impl Curve {
-    pub fn of(day: &PastDay) -> Curve {
-        let mut until = [0.0; BINS + 1];
-        for (bin, start) in (1..).zip(0..BINS) {
-            until[bin] = until[start] + day.bins.get(start).copied().map_or(0.0, real);
+    pub fn of(bins: &[f64; BINS]) -> Curve {
+        let mut curve = Curve { until: [0.0; BINS + 1], lately: [0.0; BINS + 1] };
+        let faded = (-1.0 / LATELY_HALF_LIFE).exp2();
+        for (at, value) in bins.iter().enumerate() {
+            curve.until[at + 1] = curve.until[at] + value;
+            curve.lately[at + 1] = curve.lately[at] * faded + value;
         }
-        // A day of more bins than a wall clock shows keeps its total: the surplus falls into its last moment.
-        until[BINS] += day.bins.iter().skip(BINS).copied().map(real).sum::<f64>();
-        let total = until[BINS];
-        Curve { age: f64::from(day.age), weekday: day.weekday, total, log_total: total.ln_1p(), until }
+        curve
     }
 
-    /// Counted by this position, in bins since midnight; even inside a bin.
+    pub fn total(&self) -> f64 {
+        self.until[BINS]
+    }
+
+    /// Counted by this position.
     pub fn until(&self, position: f64) -> f64 {
         interpolate(&self.until, position)
     }
 
-    /// The share of the day's total counted by this position; `None` for a day without traffic.
-    pub fn share_until(&self, position: f64) -> Option<f64> {
-        (self.total > 0.0).then(|| self.until(position) / self.total)
+    /// Counted from one position to another.
+    pub fn between(&self, from: f64, to: f64) -> f64 {
+        (self.until(to) - self.until(from)).max(0.0)
+    }
+
+    /// Counted since midnight, each bin for less the longer it is over.
+    pub fn lately(&self, position: f64) -> f64 {
+        interpolate(&self.lately, position)
     }
 }
 
-/// The value at this position of a table whose index is the position, linear in between, held at its ends.
-pub fn interpolate(table: &[f64; BINS + 1], position: f64) -> f64 {
+/// The value at this position, linear in between, held at the table's ends.
+fn interpolate(table: &Table, position: f64) -> f64 {
     let held = position.clamp(0.0, MIDNIGHT);
     // A float between 0 and BINS: its whole part is an index.
     let low = (held as usize).min(BINS - 1);
@@ -55,23 +65,22 @@ pub fn interpolate(table: &[f64; BINS + 1], position: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn curve(bins: Vec<u64>) -> Curve {
-        Curve::of(&PastDay { age: 1, weekday: 0, bins, holes: crate::forecast::Holes::NONE })
-    }
-
     #[test]
     fn a_curve_is_linear_inside_a_bin_and_held_at_its_ends() {
-        let curve = curve(vec![10; BINS]);
+        let curve = Curve::of(&[10.0; BINS]);
         assert_eq!(
             [curve.until(-1.0), curve.until(0.5), curve.until(96.0), curve.until(200.0)],
             [0.0, 5.0, 960.0, 960.0]
         );
+        assert_eq!((curve.between(4.0, 6.0), curve.between(6.0, 4.0), curve.total()), (20.0, 0.0, 960.0));
     }
 
     #[test]
-    fn a_day_with_bins_missing_or_to_spare_keeps_its_total() {
-        assert_eq!(curve(vec![7]).total, 7.0);
-        assert_eq!(curve(vec![1; 100]).total, 100.0);
-        assert_eq!(curve(vec![]).share_until(50.0), None);
+    fn what_was_counted_three_hours_ago_counts_half() {
+        let mut bins = [0.0; BINS];
+        bins[0] = 8.0;
+        let curve = Curve::of(&bins);
+        assert_eq!([curve.lately(1.0), curve.lately(0.5)], [8.0, 4.0]);
+        assert!((curve.lately(13.0) - 4.0).abs() < 1e-9 && (curve.lately(25.0) - 2.0).abs() < 1e-9);
     }
 }

@@ -2,17 +2,36 @@
 //! sure that is, and when the limit is reached. Pure arithmetic; the only folder with floats.
 //! Nothing here reads a clock or does IO: time is a field of [`Today`].
 
+mod ahead;
 pub mod bins;
+mod blend;
+mod clock;
+mod confidence;
 mod curve;
-mod expect;
+mod experience;
+mod experts;
+mod holes;
+mod horizon;
+mod level;
+mod look;
+mod memory;
+mod morning;
+mod outage;
+mod past;
+mod path;
+mod repair;
+mod replay;
+mod shape;
 mod spread;
+mod window;
 
 use serde::{Deserialize, Serialize};
 
-use curve::{Curve, MIDNIGHT};
-use expect::{Expectation, guess_level, guess_remaining};
-use spread::{Spread, offset};
+pub use experience::Experience;
+pub use holes::Holes;
 
+/// Days of history a forecast rests on: four weeks.
+pub const HISTORY_DAYS: u32 = 28;
 /// Bins of a quarter of an hour: finer bins gain nothing, coarser ones lose at the day's edges.
 pub const BIN_MINUTES: u32 = 15;
 
@@ -53,24 +72,6 @@ pub struct Running {
     pub leaving: Vec<u64>,
 }
 
-/// A set of a day's bins, of which the longest day has 100.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Holes(u128);
-
-impl Holes {
-    pub const NONE: Holes = Holes(0);
-    /// Nothing of the day can be believed.
-    pub const ALL: Holes = Holes(u128::MAX);
-
-    pub fn with(self, bin: usize) -> Holes {
-        Holes(self.0 | 1_u128.checked_shl(u32::try_from(bin).unwrap_or(u32::MAX)).unwrap_or(0))
-    }
-
-    pub fn contains(self, bin: usize) -> bool {
-        self.0 & Holes::NONE.with(bin).0 != 0
-    }
-}
-
 /// How much history a forecast rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -94,6 +95,10 @@ pub struct Forecast {
     /// Minutes from now until the limit is reached, if the median forecast reaches it in this window.
     /// `None` also once it has been reached.
     pub exhaustion_minutes: Option<f64>,
+    /// The same if more comes than in nine of ten cases.
+    pub exhaustion_earliest_minutes: Option<f64>,
+    /// The same if less comes than in nine of ten cases; `None` where the limit is not reached then.
+    pub exhaustion_latest_minutes: Option<f64>,
     /// What may be spent a minute until the window ends without passing the limit.
     pub sustainable_per_minute: f64,
     /// Whole past days that it rests on.
@@ -101,164 +106,10 @@ pub struct Forecast {
     pub confidence: Confidence,
 }
 
-/// `history` holds at most one entry an age, in any order, and may be empty. Days that are not whole say
-/// nothing.
+/// `history` holds at most one entry an age, in any order, and may be empty. Whoever forecasts more than once a day
+/// keeps the [`Experience`].
 pub fn forecast(history: &[PastDay], today: &Today, running: &Running) -> Forecast {
-    let history = whole_days(history);
-    let now = Now::of(today, running);
-    let outlook = Outlook::of(&history, today, running.limit, &now);
-    let [low, median, high] = [0.1, 0.5, 0.9].map(|share| outlook.remaining_at(share));
-    let total = |remaining| now.used.saturating_add(count(remaining));
-    Forecast {
-        p10: total(low),
-        p50: total(median),
-        p90: total(high),
-        exceed_probability: exceed_probability(&outlook, &now),
-        exhaustion_minutes: exhaustion_minutes(&outlook, &now, median),
-        // The last minute may spend what is left.
-        sustainable_per_minute: real(now.room) / now.left_minutes.max(1.0),
-        history_days: u32::try_from(history.len()).unwrap_or(u32::MAX),
-        confidence: confidence(history.len(), &outlook.spread),
-    }
-}
-
-/// Yesterday first, so that the days before `history[i]` are `history[i + 1..]`.
-fn whole_days(history: &[PastDay]) -> Vec<Curve> {
-    let mut days: Vec<_> = history.iter().filter(|day| day.holes == Holes::NONE).map(Curve::of).collect();
-    days.sort_unstable_by(|a, b| a.age.total_cmp(&b.age));
-    days
-}
-
-/// How far the window is.
-struct Now {
-    used: u64,
-    /// Units until the limit; 0 once it is reached or passed.
-    room: u64,
-    passed: bool,
-    elapsed_minutes: f64,
-    window_minutes: f64,
-    left_minutes: f64,
-    /// In bins of the wall clock.
-    position: f64,
-}
-
-impl Now {
-    fn of(today: &Today, running: &Running) -> Now {
-        let used = running.used;
-        // `max` and `min` rather than `clamp`: they also turn a NaN into a bound.
-        let window_minutes = today.day_minutes.max(0.0).min(f64::from(u32::MAX));
-        let elapsed_minutes = today.elapsed_minutes.max(0.0).min(window_minutes);
-        let left_minutes = window_minutes - elapsed_minutes;
-        Now {
-            used,
-            room: running.limit.saturating_sub(used),
-            passed: used > running.limit,
-            elapsed_minutes,
-            window_minutes,
-            left_minutes,
-            position: position(left_minutes),
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        self.left_minutes <= 0.0
-    }
-}
-
-/// The wall clock's position is known from the day's end: clocks change early in the day, so that after the
-/// change this is right on days of 23 and 25 hours too, and an hour off before it.
-fn position(left_minutes: f64) -> f64 {
-    (MIDNIGHT - left_minutes / f64::from(BIN_MINUTES)).max(0.0)
-}
-
-/// What is still to come, and how sure that is.
-struct Outlook<'a> {
-    expected: Expectation<'a>,
-    remaining: f64,
-    offset: f64,
-    spread: Spread,
-    over: bool,
-}
-
-impl<'a> Outlook<'a> {
-    fn of(history: &'a [Curve], today: &Today, limit: u64, now: &Now) -> Outlook<'a> {
-        let expected = Expectation::of(history, today.weekday, 0.0);
-        let used = real(now.used);
-        let (level, remaining) = if history.is_empty() {
-            let limit = real(limit);
-            let elapsed_share = if now.is_over() { 1.0 } else { now.elapsed_minutes / now.window_minutes };
-            (guess_level(limit), guess_remaining(limit, elapsed_share, used))
-        } else {
-            (expected.level(), expected.remaining(now.position, used))
-        };
-        let spread = Spread::replayed(history, now.position);
-        Outlook { expected, remaining, offset: offset(level), spread, over: now.is_over() }
-    }
-
-    /// What is still to come stays below this with this probability.
-    fn remaining_at(&self, share: f64) -> f64 {
-        if self.over {
-            return 0.0;
-        }
-        let error = self.spread.quantile(share);
-        ((self.remaining + self.offset) * error.exp() - self.offset).max(0.0)
-    }
-}
-
-fn exceed_probability(outlook: &Outlook, now: &Now) -> f64 {
-    if now.passed {
-        return 1.0;
-    }
-    if outlook.over {
-        return 0.0;
-    }
-    let error = ((real(now.room) + outlook.offset) / (outlook.remaining + outlook.offset)).ln();
-    1.0 - outlook.spread.below(error)
-}
-
-/// When this remainder, spread over the rest of the day as past days were, uses up the room.
-fn exhaustion_minutes(outlook: &Outlook, now: &Now, remaining: f64) -> Option<f64> {
-    let room = real(now.room);
-    if now.room == 0 || remaining < room {
-        return None;
-    }
-    let share_now = outlook.expected.share_until(now.position);
-    let share_then = share_now + (1.0 - share_now) * room / remaining;
-    let position = position_of_share(&outlook.expected, now.position, share_then);
-    let left_then = (MIDNIGHT - position) * f64::from(BIN_MINUTES);
-    Some((now.left_minutes - left_then).clamp(0.0, now.left_minutes))
-}
-
-/// The position from `from` on at which this share of a usual day is counted, found by halving; shares only
-/// rise.
-fn position_of_share(expected: &Expectation, from: f64, share: f64) -> f64 {
-    let (mut low, mut high) = (from, MIDNIGHT);
-    // 96 bins / 2^17 are less than a second.
-    for _ in 0..17 {
-        let middle = f64::midpoint(low, high);
-        if expected.share_until(middle) < share {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    high
-}
-
-/// Days of history from which a forecast may be called normal: each weekday has been seen twice. With one week,
-/// probabilities of 0.8 came true half of the time for the wildest clients measured.
-const NORMAL_DAYS_MIN: usize = 14;
-/// Half of the past days' totals missed what the days before them led to expect by more than this, as a
-/// logarithm (here about 20 %): for clients this wild, probabilities overstate.
-const WILD_ERROR: f64 = 0.2;
-
-fn confidence(history_days: usize, spread: &Spread) -> Confidence {
-    match history_days {
-        0 => Confidence::Learning,
-        1..NORMAL_DAYS_MIN => Confidence::Low,
-        _ if spread.typical_level_error() > WILD_ERROR => Confidence::Low,
-        _ => Confidence::Normal,
-    }
+    Experience::of(history, today.weekday).forecast(today, running)
 }
 
 /// A count as a float: beyond 2^53 its last digits are lost, which no forecast is good enough to miss.
@@ -356,12 +207,6 @@ mod tests {
     fn what_may_be_spent_a_minute_is_what_is_left_over_the_time_left() {
         let forecast = forecast(&[], &today(vec![100; 40], 10.0, 40_000));
         assert_eq!(forecast.sustainable_per_minute, 36_000.0 / 840.0);
-    }
-
-    #[test]
-    fn after_the_clock_change_time_of_day_is_the_wall_clocks() {
-        // Noon comes after 11 and after 13 hours.
-        assert_eq!((position(1_380.0 - 660.0), position(1_500.0 - 780.0)), (48.0, 48.0));
     }
 
     #[test]

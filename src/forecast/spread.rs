@@ -1,25 +1,24 @@
-//! Past errors of the same forecaster at the same time of day become the spread around a forecast.
+//! Errors of the same forecast on past days become the spread around today's.
 //! This file never assumes a Poisson: real traffic is so over-dispersed that textbook intervals hold a tenth
 //! of what they promise.
-
-use super::BIN_MINUTES;
-use super::curve::Curve;
-use super::expect::Expectation;
 
 /// Errors are logarithms of a ratio; beyond e^2 (a factor of seven) they only say "wild".
 const ERROR_MAX: f64 = 2.0;
 /// After this many days an error counts half.
 const ERROR_HALF_LIFE: f64 = 30.0;
-/// Bins in the hour by which the replay also looks before and after the time of day.
-const HOUR: f64 = 60.0 / BIN_MINUTES as f64;
 
-/// The distribution of `ln(true remainder / forecast remainder)`: what was seen, and what is assumed until
-/// enough has been seen.
+/// How many days the usual client's wildness weighs against this one's.
+const SCALE_DAYS: f64 = 2.0;
+/// No client is taken for steadier or wilder than the usual one by more than this.
+const SCALE_MAX: f64 = 2.0;
+
+/// The distribution of `ln(what came / what was forecast)`: what was seen, and what is assumed until enough
+/// has been seen.
 pub struct Spread {
     seen: Vec<Error>,
     assumed: Assumed,
-    /// How far each past day's total was from what was expected of it at its start.
-    level_errors: Vec<f64>,
+    /// By how much errors of today's question are greater than those that were seen.
+    stretch: f64,
 }
 
 struct Error {
@@ -43,10 +42,15 @@ impl Assumed {
         let (days, low, high) = match history_days {
             0 => (4.0, 1.2, 1.2),
             1..=2 => (4.0, 1.0, 0.8),
-            3..14 => (4.0, 0.9, 0.65),
+            3..14 => (6.0, 0.9, 0.65),
             14.. => (3.0, 0.6, 0.6),
         };
         Assumed { days, low, high }
+    }
+
+    /// How far errors are from 0 in the mean: a piece's scale is its percentile over ln 5, as below.
+    fn mean_size(&self) -> f64 {
+        f64::midpoint(self.low, self.high) / 5_f64.ln()
     }
 
     /// The probability of an error of at most `value`.
@@ -58,40 +62,29 @@ impl Assumed {
 }
 
 impl Spread {
-    /// The errors of each past day's forecast at this position and an hour before and after, each made only
-    /// from the days before it. `history` is sorted, yesterday first.
-    pub fn replayed(history: &[Curve], position: f64) -> Spread {
-        let mut spread = Spread {
-            seen: Vec::with_capacity(3 * history.len()),
-            assumed: Assumed::after(history.len()),
-            level_errors: Vec::with_capacity(history.len()),
-        };
-        // The first day of all has nothing before it: how a guess went says nothing of a forecast.
-        for (yesterday, day) in (1..history.len()).zip(history) {
-            spread.replay(&history[yesterday..], day, position);
-        }
-        spread
+    pub fn after(history_days: usize, stretch: f64) -> Spread {
+        Spread { seen: Vec::with_capacity(3 * history_days), assumed: Assumed::after(history_days), stretch }
     }
 
-    fn replay(&mut self, before: &[Curve], day: &Curve, position: f64) {
-        let expected = Expectation::of(before, day.weekday, day.age);
-        let offset = offset(expected.level());
-        self.level_errors.push(((day.total + offset) / (expected.level() + offset)).ln().abs());
-        // The three errors of one day share the weight of one: they are hardly independent.
-        let weight = (-day.age / ERROR_HALF_LIFE).exp2() / 3.0;
-        for position in [position - HOUR, position, position + HOUR] {
-            let counted = day.until(position);
-            let forecast = expected.remaining(position, counted);
-            let error = ((day.total - counted + offset) / (forecast + offset)).ln();
-            self.seen.push(Error { value: error.clamp(-ERROR_MAX, ERROR_MAX), weight });
-        }
+    /// Add an error of a day of this age, with this share of the day's weight.
+    pub fn add(&mut self, error: f64, age: f64, share: f64) {
+        let value = (self.stretch * error).clamp(-ERROR_MAX, ERROR_MAX);
+        self.seen.push(Error { value, weight: share * (-age / ERROR_HALF_LIFE).exp2() });
     }
 
-    /// The median of how far, as a logarithm, past totals were from what was expected of them at the day's start.
-    pub fn typical_level_error(&self) -> f64 {
-        let mut errors = self.level_errors.clone();
-        errors.sort_unstable_by(f64::total_cmp);
-        errors.get(errors.len() / 2).copied().unwrap_or(0.0)
+    /// When all errors are in: what is assumed narrows for a client that is steadier than most, and widens for a
+    /// wilder one, as far as the errors seen can tell.
+    pub fn settled(mut self) -> Spread {
+        let usual = self.assumed.mean_size();
+        let (mut sizes, mut weights) = (SCALE_DAYS * usual, SCALE_DAYS);
+        for error in &self.seen {
+            sizes += error.weight * error.value.abs();
+            weights += error.weight;
+        }
+        let scale = (sizes / weights / usual).clamp(SCALE_MAX.recip(), SCALE_MAX);
+        self.assumed.low *= scale;
+        self.assumed.high *= scale;
+        self
     }
 
     /// The probability of an error of at most `value`.
@@ -123,8 +116,7 @@ impl Spread {
     }
 }
 
-/// Added to both sides of a ratio of remainders: near the day's end a handful of requests is not an error of
-/// many times.
+/// Added to both sides of a ratio: near the day's end a handful of requests is not an error of many times.
 pub fn offset(level: f64) -> f64 {
     0.01 * level + 1.0
 }
@@ -132,12 +124,10 @@ pub fn offset(level: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::forecast::PastDay;
-    use crate::forecast::curve::BINS;
 
     #[test]
     fn what_is_assumed_has_the_stated_percentiles() {
-        let spread = Spread::replayed(&[], 40.0);
+        let spread = Spread::after(0, 1.0);
         assert!((spread.quantile(0.1) + 1.2).abs() < 1e-6);
         assert!(spread.quantile(0.5).abs() < 1e-6);
         assert!((spread.quantile(0.9) - 1.2).abs() < 1e-6);
@@ -145,10 +135,8 @@ mod tests {
 
     #[test]
     fn days_that_all_went_as_forecast_narrow_the_band() {
-        let day =
-            |age| Curve::of(&PastDay { age, weekday: 2, bins: vec![50; BINS], holes: crate::forecast::Holes::NONE });
-        let history: Vec<_> = (1..=28).map(day).collect();
-        let spread = Spread::replayed(&history, 40.0);
+        let mut spread = Spread::after(28, 1.0);
+        (1..=28).for_each(|age| spread.add(0.0, f64::from(age), 1.0));
         assert!(spread.quantile(0.9) - spread.quantile(0.1) < 0.05);
     }
 }

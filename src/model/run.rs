@@ -169,7 +169,8 @@ impl Run {
                 Effect::End { saved } => self.saved = Some(saved),
                 Effect::Say(..)
                 | Effect::Publish(_)
-                | Effect::Deliver(_)
+                | Effect::Tell(_)
+                | Effect::Deliver { .. }
                 | Effect::Summarise(_)
                 | Effect::Forget(_) => {}
             }

@@ -1,5 +1,5 @@
 //! One snapshot in which every metric, line and label has a value, for the tests that render it.
-//! Nothing in production calls this file.
+//! In production, only the templates of notifiers are tried out on its messages, before a real one needs them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,9 +8,10 @@ use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 
 use super::alert::Level;
 use super::message::{Figures, Message, Severity, Status, Topic};
+use super::server::ServerTruth;
 use super::snapshot::{
-    BurstStatus, BusiestMinute, CalendarDay, CommitStatus, Contributor, Pace, QuotaStatus, RequestLabels, Snapshot,
-    SourceStatus, Worst,
+    BurstStatus, BusiestMinute, CalendarDay, CommitStatus, Contributor, Failing, NotifierStatus, Pace, QuotaStatus,
+    RequestLabels, Snapshot, SourceStatus, Worst,
 };
 use super::trouble::Concern;
 use crate::collect::request::Lines;
@@ -35,8 +36,18 @@ pub fn snapshot() -> Snapshot {
         sources: vec![healthy_source(), troubled_source()],
         commit: CommitStatus { last: Some(now() - TimeDelta::seconds(4)), failures: 2, failing: None },
         requests: Arc::new(requests()),
-        notifications: BTreeMap::from([(("ops".into(), "delivered"), 3), (("ops".into(), "failed"), 1)]),
+        notifiers: vec![failing_notifier()],
+        notifications: BTreeMap::from([
+            (("ops".into(), "delivered"), 3),
+            (("ops".into(), "failed"), 5),
+            (("ops".into(), "dropped"), 1),
+        ]),
     }
+}
+
+fn failing_notifier() -> NotifierStatus {
+    let failing = Failing { since: now() - TimeDelta::minutes(27), error: "connection refused".into() };
+    NotifierStatus { name: "ops".into(), pending: 3, failing: Some(failing) }
 }
 
 pub fn calm_quota() -> QuotaStatus {
@@ -65,6 +76,8 @@ pub fn calm_quota() -> QuotaStatus {
             p90: 36_700,
             exceed_probability: 0.02,
             exhaustion_minutes: None,
+            exhaustion_earliest_minutes: None,
+            exhaustion_latest_minutes: None,
             sustainable_per_minute: 48.5,
             history_days: 28,
             confidence: Confidence::Normal,
@@ -75,6 +88,16 @@ pub fn calm_quota() -> QuotaStatus {
         stale_sources: vec![],
         top: vec![contributor("sync", "jobSearch", 8_123, None), contributor("crm", "contact", 4_222, Some(4_000))],
         pace: Pace { per_minute: 21.0, usual_max: Some(180) },
+        server: Some(ServerTruth {
+            at: now() - TimeDelta::minutes(2),
+            used: Some(12_340),
+            remaining: Some(27_660),
+            limit: Some(40_000),
+            resets_at: Some(midnight(23, 0)),
+            counted: 12_328,
+            drift: Some(12),
+            uncertainty: 20,
+        }),
     }
 }
 
@@ -99,6 +122,8 @@ pub fn projected_quota() -> QuotaStatus {
             p90: 14_100,
             exceed_probability: 0.97,
             exhaustion_minutes: Some(525.0),
+            exhaustion_earliest_minutes: None,
+            exhaustion_latest_minutes: None,
             sustainable_per_minute: 2.0,
             history_days: 3,
             confidence: Confidence::Low,
@@ -115,6 +140,7 @@ pub fn projected_quota() -> QuotaStatus {
         stale_sources: vec!["/srv/crm/api.log".into()],
         top: vec![contributor("geo", "/v1/geocode", 7_900, Some(4_100))],
         pace: Pace { per_minute: 12.0, usual_max: Some(60) },
+        server: None,
     }
 }
 
@@ -151,6 +177,8 @@ pub fn alert() -> Message {
         severity: Severity::Warning,
         quota: Some(quota.name.clone()),
         source: None,
+        title: "maps is forecast to exceed its limit (79% used)".into(),
+        quiet: false,
         message: "quota \"maps\" is forecast to exceed its limit: 7,900 of 10,000 used (79%)".into(),
         at: now(),
         since: now() - TimeDelta::minutes(10),
@@ -180,11 +208,24 @@ pub fn trouble() -> Message {
         severity: Severity::Warning,
         quota: None,
         source: Some("/srv/crm/api.log".into()),
+        title: "/srv/crm/api.log is silent".into(),
+        quiet: false,
         message: "source \"/srv/crm/api.log\" has been silent for 9 h 00 min".into(),
         at: now(),
         since: now() - TimeDelta::hours(7),
         figures: None,
     }
+}
+
+/// A message of each shape.
+pub fn messages() -> [Message; 4] {
+    let endless = alert().figures.map(|figures| Figures { exhausted_at: None, top: Vec::new(), ..figures });
+    [
+        alert(),
+        Message { status: Status::Resolved, figures: endless, ..alert() },
+        trouble(),
+        Message { source: None, level: Topic::Counting(Concern::CommitFailing), ..trouble() },
+    ]
 }
 
 fn healthy_source() -> SourceStatus {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use prometheus::{GaugeVec, IntCounterVec, Opts, Registry, TextEncoder};
 
+use super::server::ServerTruth;
 use super::snapshot::{QuotaStatus, RequestCounts, RequestLabels, Snapshot, SourceStatus};
 use crate::collect::request::{NONE, OTHER};
 use crate::count::ledger::Completeness;
@@ -27,6 +28,7 @@ fn gather(snapshot: &Snapshot) -> prometheus::Result<String> {
     quotas(&scrape, &snapshot.quotas)?;
     windows(&scrape, &snapshot.quotas)?;
     forecasts(&scrape, &snapshot.quotas)?;
+    servers(&scrape, &snapshot.quotas)?;
     sources(&scrape, &snapshot.sources)?;
     activity(&scrape, snapshot)?;
     TextEncoder::new().encode_to_string(&scrape.registry.gather())
@@ -144,6 +146,38 @@ fn forecasts(scrape: &Scrape, quotas: &[QuotaStatus]) -> prometheus::Result<()> 
     )
 }
 
+/// What servers said of the current windows; absent where none did.
+fn servers(scrape: &Scrape, quotas: &[QuotaStatus]) -> prometheus::Result<()> {
+    let each = |value: fn(&ServerTruth) -> Option<f64>| {
+        quotas.iter().filter_map(move |quota| Some(([quota.name.as_str()], value(quota.server.as_ref()?)?)))
+    };
+    scrape.gauge(
+        "daycap_quota_server_used",
+        "Units used in the current window by the server's last word in a logged response; never adopted.",
+        ["quota"],
+        each(|truth| truth.used.map(float)),
+    )?;
+    scrape.gauge(
+        "daycap_quota_server_limit",
+        "Units that the quota allows by the server's last word in a logged response; never adopted.",
+        ["quota"],
+        each(|truth| truth.limit.map(float)),
+    )?;
+    scrape.gauge(
+        "daycap_quota_server_observed_timestamp_seconds",
+        "The minute of the server's last word on the current window, in seconds since 1970.",
+        ["quota"],
+        each(|truth| Some(seconds(truth.at))),
+    )?;
+    scrape.gauge(
+        "daycap_quota_drift_requests",
+        "Units that the server counted more than daycap up to its last word; below zero, fewer.",
+        ["quota"],
+        // Exact up to 2^53.
+        each(|truth| truth.drift.map(|drift| drift as f64)),
+    )
+}
+
 fn sources(scrape: &Scrape, sources: &[SourceStatus]) -> prometheus::Result<()> {
     let lines = sources.iter().flat_map(|source| {
         let results = [
@@ -189,9 +223,16 @@ fn activity(scrape: &Scrape, snapshot: &Snapshot) -> prometheus::Result<()> {
         snapshot.notifications.iter().map(|((notifier, result), count)| ([notifier.as_str(), *result], *count));
     scrape.counter(
         "daycap_notifications_total",
-        "Notifications sent since daycap started, by what became of them.",
+        "Messages delivered, attempts failed and messages dropped since daycap started, by notifier.",
         ["notifier", "result"],
         notifications,
+    )?;
+    let pending = snapshot.notifiers.iter().map(|notifier| ([notifier.name.as_str()], float(notifier.pending)));
+    scrape.gauge(
+        "daycap_notifications_pending",
+        "Messages that are not delivered yet; they survive a restart.",
+        ["notifier"],
+        pending,
     )?;
     scrape.counter(
         "daycap_commit_failures_total",

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::alert::Level;
+use super::server::ServerTruth;
 use crate::collect::request::{Lines, OTHER};
 use crate::count::ledger::Completeness;
 use crate::day::Day;
@@ -23,10 +24,11 @@ pub struct Snapshot {
     pub quotas: Vec<QuotaStatus>,
     pub sources: Vec<SourceStatus>,
     pub commit: CommitStatus,
+    pub notifiers: Vec<NotifierStatus>,
     /// Requests counted since the daemon started, as [`RequestCounts`] bounds them.
     #[serde(skip)]
     pub requests: Arc<BTreeMap<RequestLabels, u64>>,
-    /// By notifier and result (`delivered`, `failed`).
+    /// By notifier and result (`delivered`, `failed`, `dropped`).
     #[serde(skip)]
     pub notifications: BTreeMap<(String, &'static str), u64>,
 }
@@ -41,6 +43,7 @@ impl Snapshot {
             quotas: Vec::new(),
             sources: Vec::new(),
             commit: CommitStatus::default(),
+            notifiers: Vec::new(),
             requests: Arc::default(),
             notifications: BTreeMap::new(),
         }
@@ -141,6 +144,8 @@ pub struct QuotaStatus {
     /// Busiest operations of the window, at most 10.
     pub top: Vec<Contributor>,
     pub pace: Pace,
+    /// What a server said in this window, where a source maps it. Nothing above is changed by it.
+    pub server: Option<ServerTruth>,
 }
 
 /// What a calendar's day has used.
@@ -218,6 +223,22 @@ pub struct CommitStatus {
     pub failures: u64,
     /// Why the last commit failed; `None` once one has worked again.
     pub failing: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotifierStatus {
+    pub name: String,
+    /// Messages that it has not brought yet.
+    pub pending: u64,
+    /// What keeps it from bringing them; `None`: nothing does, or nothing was tried yet.
+    pub failing: Option<Failing>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failing {
+    /// The first of the attempts that failed in a row.
+    pub since: DateTime<Utc>,
+    pub error: String,
 }
 
 #[cfg(test)]

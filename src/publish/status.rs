@@ -6,7 +6,8 @@ use std::fmt::Write;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::alert::Level;
-use super::snapshot::{Contributor, QuotaStatus, Snapshot, SourceStatus};
+use super::server;
+use super::snapshot::{Contributor, Failing, NotifierStatus, QuotaStatus, Snapshot, SourceStatus};
 use super::text::{bar, compact, compact_band, duration, instant, likelihood, percent, printable, thousands};
 use super::window;
 use crate::collect::request::Lines;
@@ -26,6 +27,10 @@ pub fn text(snapshot: &Snapshot) -> String {
     if !snapshot.sources.is_empty() {
         blocks.push(snapshot.sources.iter().map(|source| source_lines(source, snapshot.at)).collect());
     }
+    let failing = snapshot.notifiers.iter().filter_map(notifier_line).collect::<String>();
+    if !failing.is_empty() {
+        blocks.push(failing);
+    }
     if let Some(reason) = &snapshot.commit.failing {
         blocks.push(format!("counts are not being saved: {}\n", printable(reason)));
     }
@@ -39,8 +44,8 @@ pub fn over_or_forecast_over(snapshot: &Snapshot) -> bool {
 
 fn says_over(level: Level) -> bool {
     match level {
-        Level::Projected | Level::Exceeded => true,
-        Level::Used80 | Level::Used95 => false,
+        Level::Projected | Level::Imminent | Level::Exceeded => true,
+        Level::Used(_) => false,
     }
 }
 
@@ -89,6 +94,9 @@ fn block(quota: &QuotaStatus, now: DateTime<Utc>) -> String {
     for (name, value) in rows.into_iter().filter_map(|(name, value)| Some((name, value?))) {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {name:<11} {value}");
+    }
+    if let Some(truth) = &quota.server {
+        let _ = writeln!(text, "  {:<11} {}", "server says", server::told(truth, quota));
     }
     if !quota.stale_sources.is_empty() {
         let names = printable(&quota.stale_sources.join(", "));
@@ -162,6 +170,17 @@ fn source_lines(source: &SourceStatus, now: DateTime<Utc>) -> String {
     text
 }
 
+/// Of one that fails.
+fn notifier_line(notifier: &NotifierStatus) -> Option<String> {
+    let Failing { since, error } = notifier.failing.as_ref()?;
+    let waiting = match notifier.pending {
+        0 => "nothing waiting, failing".to_owned(),
+        pending => format!("{pending} waiting, failing"),
+    };
+    let since = instant(*since, "UTC");
+    Some(format!("notify {}: {waiting} since {since}: {}\n", printable(&notifier.name), printable(error)))
+}
+
 fn lag(bytes: u64) -> String {
     match bytes {
         0 => "read to the end".into(),
@@ -203,6 +222,7 @@ mod tests {
               burst       busiest minute 612 requests at 2026-11-22 12:03 UTC; 1 minute above 10/s at least
               busiest     sync jobSearch 8,123, crm contact 4,222 (usually 4,000)
               count       exact
+              server says 12,340 of 40,000 used at 14:28 UTC: 12 more than counted here, give or take 20
 
             maps: 7,900 of 10,000 used [##################......] 79 %
               forecast    12,400, 8 times in 10 between 10,900 and 14,100 (rough: 3 days of history)
@@ -229,6 +249,8 @@ mod tests {
             source /srv/crm/api.log: 1 log, 1,048,576 bytes behind, last request 9 h 00 min ago, 0 lines counted, 7 unreadable
               stale: silent for longer than the 2 h 00 min that are expected of it
               problem: /srv/crm/api.log: permission denied; let daycap's group read it
+
+            notify ops: 3 waiting, failing since 2026-11-22 14:03 UTC: connection refused
         "#]]
         .assert_eq(&text(&example::snapshot()));
     }
@@ -244,6 +266,7 @@ mod tests {
         let mut snapshot = example::snapshot();
         snapshot.quotas.clear();
         snapshot.sources.clear();
+        snapshot.notifiers.clear();
         assert_eq!(text(&snapshot), "no quota is configured\n");
     }
 
@@ -269,7 +292,7 @@ mod tests {
             over_or_forecast_over(&snapshot)
         };
         assert!(!check(12_345, &[]));
-        assert!(!check(40_000, &[Level::Used80, Level::Used95]));
+        assert!(!check(40_000, &[Level::Used(80), Level::Used(95)]));
         assert!(check(12_345, &[Level::Projected]));
         assert!(check(39_000, &[Level::Exceeded]));
         assert!(check(40_001, &[]));

@@ -4,6 +4,7 @@
 
 pub mod journal;
 pub mod lines;
+pub mod receiver;
 pub mod room;
 pub mod strace;
 pub mod writer;

@@ -49,6 +49,11 @@ pub enum Field {
     /// The name of the API key, never the key itself.
     Key,
     Units,
+    /// What the server said of its quota, as the source maps it; daycap knows no names of its own for these.
+    QuotaUsed,
+    QuotaRemaining,
+    QuotaLimit,
+    QuotaReset,
     /// Nothing but what a source's `only_if` asks.
     Condition,
 }
@@ -56,7 +61,12 @@ pub enum Field {
 impl Field {
     /// Whether it takes part in choosing the series; the others are the minute and the sums.
     pub fn is_label(self) -> bool {
-        !matches!(self, Field::Time | Field::Duration | Field::Bytes | Field::Units)
+        !self.is_observed() && !matches!(self, Field::Time | Field::Duration | Field::Bytes | Field::Units)
+    }
+
+    /// Whether it is what a server says of its quota: nothing of the request itself.
+    pub fn is_observed(self) -> bool {
+        matches!(self, Field::QuotaUsed | Field::QuotaRemaining | Field::QuotaLimit | Field::QuotaReset)
     }
 
     /// What `daycap explain` calls it.
@@ -80,6 +90,10 @@ impl Field {
             Field::Machine => "host",
             Field::Key => "key",
             Field::Units => "units",
+            Field::QuotaUsed => "quota_used",
+            Field::QuotaRemaining => "quota_remaining",
+            Field::QuotaLimit => "quota_limit",
+            Field::QuotaReset => "quota_reset",
         }
     }
 }
@@ -292,6 +306,7 @@ fn is_said(mapping: &Mapping, field: Field) -> bool {
         Field::Time | Field::Method | Field::Url | Field::Host | Field::Status | Field::Duration | Field::Bytes => &[],
         Field::Operation | Field::Message | Field::Error | Field::Attempt | Field::Service => &[],
         Field::Key | Field::Units | Field::Condition | Field::Client => &[],
+        Field::QuotaUsed | Field::QuotaRemaining | Field::QuotaLimit | Field::QuotaReset => &[],
     };
     mapping.says(field) || instead.iter().any(|field| mapping.says(*field))
 }

@@ -81,14 +81,26 @@ impl<'a> Fields<'a> {
         if rank.is_label() {
             self.push_label(rank, value);
         }
-        if !rank.field.is_label()
-            && let Some(place) = self.measures.get_mut(self.measures_len)
-        {
-            *place = (rank, value);
-            self.measures_len += 1;
+        if !rank.field.is_label() {
+            match self.measures.get_mut(self.measures_len) {
+                Some(place) => {
+                    *place = (rank, value);
+                    self.measures_len += 1;
+                }
+                None => self.push_measure(rank, value),
+            }
             if rank.field == Field::Duration {
                 self.mark_timed();
             }
+        }
+    }
+
+    /// What a request is counted by takes the place of what its server said.
+    #[cold]
+    fn push_measure(&mut self, rank: Rank, value: &'a [u8]) {
+        let mut others = self.measures.iter_mut().filter(|(other, _)| other.field.is_observed());
+        if let (false, Some(place)) = (rank.field.is_observed(), others.next_back()) {
+            *place = (rank, value);
         }
     }
 

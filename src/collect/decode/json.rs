@@ -55,6 +55,7 @@ impl JsonLines {
             None => (Outcome::Reject(Reject::Malformed), values.taken),
             Some(Err(skip)) => (Outcome::Skip(skip), values.taken),
             Some(Ok(labels)) => {
+                context.hear(template.measures(rest, values));
                 let measures = value::measures(template.measures(rest, values), &mut context.clockwork);
                 (Outcome::Request(labels, measures), values.taken)
             }
@@ -88,7 +89,10 @@ impl JsonLines {
         }
         match context.labels.resolve(parsed.origin, parsed.values()) {
             Err(skip) => Outcome::Skip(skip),
-            Ok(labels) => Outcome::Request(labels, value::measures(parsed.values(), &mut context.clockwork)),
+            Ok(labels) => {
+                context.hear(parsed.values());
+                Outcome::Request(labels, value::measures(parsed.values(), &mut context.clockwork))
+            }
         }
     }
 }

@@ -48,7 +48,7 @@ impl From<Wanted> for String {
 }
 
 /// Every name of a field. Among those that say the same, the first is preferred.
-const FIELDS: [(&str, Field); 13] = [
+const FIELDS: [(&str, Field); 17] = [
     ("time", Field::Time),
     ("method", Field::Method),
     ("url", Field::Url),
@@ -62,6 +62,10 @@ const FIELDS: [(&str, Field); 13] = [
     ("service", Field::Service),
     ("key", Field::Key),
     ("units", Field::Units),
+    ("quota_used", Field::QuotaUsed),
+    ("quota_remaining", Field::QuotaRemaining),
+    ("quota_limit", Field::QuotaLimit),
+    ("quota_reset", Field::QuotaReset),
 ];
 /// How patterns found in the wild call them, too.
 const GROUPS: [(&str, Field); 2] = [("ts", Field::Time), ("host", Field::Host)];
@@ -154,6 +158,13 @@ impl Mapping {
     pub fn says_requests(&self) -> bool {
         let facts = [Field::Method, Field::Url, Field::Status, Field::Operation, Field::Document];
         facts.into_iter().any(|field| self.says(field))
+    }
+
+    /// Whether it names what servers say of their quotas, in a place or a group.
+    pub fn observes(&self) -> bool {
+        let mut names = FIELDS.iter().filter(|(_, field)| field.is_observed()).map(|(name, _)| *name);
+        let pattern = self.pattern.as_deref().unwrap_or_default();
+        names.any(|name| self.fields.contains_key(name) || pattern.contains(&format!("<{name}>")))
     }
 
     pub fn time_unit(&self) -> Option<Unit> {

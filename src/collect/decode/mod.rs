@@ -41,6 +41,7 @@ mod operation;
 mod id;
 mod recall;
 mod cache;
+mod observed;
 mod rows;
 mod detect;
 mod looks;
@@ -51,16 +52,18 @@ pub mod explain;
 use std::sync::Arc;
 
 use envelope::{Envelopes, Opened, whole_line, without_nuls};
-use field::Aliases;
+use field::{Aliases, Rank};
 use json::JsonLines;
 use label::Labels;
 use logfmt::Logfmt;
+use observed::Observer;
 use otlp::OtlpLines;
 use plain::{Parser, PlainLines};
 use recall::Recall;
 use routes::Routes;
 use rows::{Outcome, account, first_line};
 use time::Clockwork;
+use value::Scalar;
 
 use super::request::{Decoded, Skip};
 use super::tail::LINE_BYTES_MAX;
@@ -92,6 +95,8 @@ pub struct Context {
     /// Of the service that the line's envelope names, a number of its own: the same labels within another envelope mean
     /// something else.
     wrapping: u64,
+    /// Where the source maps what servers say of their quotas.
+    observer: Option<Observer>,
 }
 
 enum Lines {
@@ -123,6 +128,7 @@ impl Decoder {
             clockwork: Clockwork::new(reading.zone),
             aliases: aliases.clone(),
             wrapping: 0,
+            observer: Observer::of(mapping),
         };
         let lines = match format.family {
             Family::Json => Lines::Json(Box::new(JsonLines::new(learns, recall))),
@@ -155,7 +161,7 @@ impl Decoder {
     /// The line at the start of `rest`; how many bytes it takes.
     #[inline]
     fn line(&mut self, rest: &[u8], start: u64, decoded: &mut Decoded) -> usize {
-        let each = |outcome, context: &mut Context| account(outcome, start, &mut context.labels, decoded);
+        let each = |outcome, context: &mut Context| context.count(outcome, start, decoded);
         self.lines.line(rest, &mut self.context, each)
     }
 
@@ -206,6 +212,24 @@ impl Lines {
 }
 
 impl Context {
+    /// A request's measures, where somebody listens to what servers say.
+    #[inline]
+    fn hear<'a>(&mut self, measures: impl Iterator<Item = (Rank, Scalar<'a>)>) {
+        if let Some(observer) = &mut self.observer {
+            observer.hear(measures);
+        }
+    }
+
+    /// Account for one line, which begins at byte `start` of its log.
+    #[inline]
+    fn count(&mut self, outcome: Outcome, start: u64, decoded: &mut Decoded) {
+        let rows = decoded.rows.len();
+        account(outcome, start, &mut self.labels, decoded);
+        if let Some(observer) = &mut self.observer {
+            observer.note(rows, decoded);
+        }
+    }
+
     /// Account for a line that had envelopes, and for the piece before it.
     fn account(&mut self, opened: Opened<'_>, lines: &mut Lines, default_service: Option<&str>, decoded: &mut Decoded) {
         let follows = match opened {
@@ -220,7 +244,7 @@ impl Context {
                 }
                 lines.line(around.line, self, |outcome, context| {
                     let outcome = around.dated(outcome, &mut context.clockwork);
-                    account(outcome, start, &mut context.labels, decoded);
+                    context.count(outcome, start, decoded);
                 });
                 follows
             }

@@ -108,7 +108,10 @@ impl PlainLines {
         match meaning {
             None => Outcome::Reject(Reject::Malformed),
             Some(Err(skip)) => Outcome::Skip(skip),
-            Some(Ok(labels)) => Outcome::Request(labels, value::measures(fields.measures(), &mut context.clockwork)),
+            Some(Ok(labels)) => {
+                context.hear(fields.measures());
+                Outcome::Request(labels, value::measures(fields.measures(), &mut context.clockwork))
+            }
         }
     }
 }

@@ -97,6 +97,7 @@ impl<'a> Said<'a> {
                 }
             }
             Field::Condition | Field::Time | Field::Duration | Field::Bytes | Field::Units => {}
+            Field::QuotaUsed | Field::QuotaRemaining | Field::QuotaLimit | Field::QuotaReset => {}
         }
     }
 

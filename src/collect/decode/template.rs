@@ -11,7 +11,7 @@ use super::value::Scalar;
 
 /// How many values that matter a template can have of each sort.
 pub const LABELS_MAX: usize = 16;
-pub const MEASURES_MAX: usize = 8;
+pub const MEASURES_MAX: usize = 12;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -122,7 +122,7 @@ pub fn method(value: Scalar<'_>) -> Option<&str> {
 }
 
 /// A count: a whole number, also as text or written with an empty fraction.
-fn count(value: Scalar<'_>) -> Option<u64> {
+pub fn count(value: Scalar<'_>) -> Option<u64> {
     match value {
         Scalar::Text(digits) => digits_value(digits),
         Scalar::Whole(count) => Some(count),
