@@ -31,6 +31,7 @@ pub enum Command {
     Notify(Notify),
     Verify(Verify),
     Backtest(Backtest),
+    Alerts(Alerts),
     CheckConfig(CheckConfig),
     Completions(Completions),
 }
@@ -248,6 +249,36 @@ pub struct Backtest {
     /// Print what would have fired, day by day, instead of figures
     #[arg(long)]
     pub alerts: bool,
+    #[arg(long, value_enum, default_value_t = Listing::Table)]
+    pub format: Listing,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// What was said of quotas and of counting itself, and when it was over
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  daycap alerts --last 7d
+  daycap alerts --quota prod --since 2026-11-01 --tz Europe/Berlin
+  daycap alerts --format json | jq '.[] | select(.severity == \"critical\")'
+
+The table has a row a matter; csv and json have every message, with all that it said.")]
+pub struct Alerts {
+    /// First day, as 2026-11-01
+    #[arg(long, value_name = "DAY")]
+    pub since: Option<String>,
+    /// Last day, as 2026-11-22
+    #[arg(long, value_name = "DAY")]
+    pub until: Option<String>,
+    /// The last days, today included, as 7d; or the last hours, as 24h
+    #[arg(long, value_name = "SPAN", conflicts_with_all = ["since", "until"])]
+    pub last: Option<String>,
+    /// Only of this quota
+    #[arg(long, value_name = "NAME")]
+    pub quota: Option<String>,
+    /// Zone of days and of the table's times
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub tz: String,
     #[arg(long, value_enum, default_value_t = Listing::Table)]
     pub format: Listing,
     #[command(flatten)]

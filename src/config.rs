@@ -1,6 +1,7 @@
 //! The TOML file becomes a [`Config`] that cannot be wrong; every error names the key, the value and
 //! the remedy. This file never opens anything and never reads the environment: [`Surroundings`] tells it.
 
+mod alert;
 mod journal;
 mod keys;
 mod notify;
@@ -22,6 +23,7 @@ use crate::collect::decode::mapping::Wanted;
 use crate::collect::stream::STDIN;
 use crate::collect::{CountFrom, Format, Mapping, Reading, Source, Start};
 use crate::day::{self, Calendar};
+use crate::publish::alert::Alerting;
 use crate::publish::deliver::Notifier;
 use crate::quota::{Costs, Match, Quota, Window};
 use crate::silence::StaleAfter;
@@ -40,6 +42,7 @@ pub struct Config {
     /// By source name, where it is configured: when silence is news.
     pub stale_after: BTreeMap<String, StaleAfter>,
     pub quotas: Vec<Quota>,
+    pub alerting: Alerting,
     pub notifiers: Vec<Notifier>,
 }
 
@@ -109,6 +112,7 @@ pub fn ad_hoc(logs: Vec<String>, limit: Option<NonZeroU64>, zone: Tz, surroundin
         sources,
         stale_after: BTreeMap::new(),
         quotas: quotas.into_iter().collect(),
+        alerting: Alerting::default(),
         notifiers: Vec::new(),
     }
 }
@@ -134,6 +138,8 @@ struct Raw {
     source: Vec<RawSource>,
     #[serde(default)]
     quota: Vec<quota::RawQuota>,
+    #[serde(default)]
+    alert: alert::RawAlert,
     #[serde(default)]
     notify: Vec<notify::RawNotify>,
 }
@@ -196,6 +202,7 @@ fn settle(raw: Raw, surroundings: &Surroundings) -> Result<Config, String> {
     let listen = listen(raw.http.listen.as_deref())?;
     let here = notify::Here { host: &host, port: listen.port() };
     let notifiers = raw.notify.into_iter().map(|raw| notify::settle(raw, &here)).collect::<Result<_, _>>()?;
+    let alerting = alert::settle(&raw.alert, &raw.quota)?;
     let config = Config {
         state_dir: raw.state.dir.unwrap_or_else(|| surroundings.state_dir()),
         host,
@@ -206,6 +213,7 @@ fn settle(raw: Raw, surroundings: &Surroundings) -> Result<Config, String> {
         sources,
         stale_after,
         quotas: raw.quota.into_iter().map(quota::settle).collect::<Result<Vec<_>, _>>()?.concat(),
+        alerting,
         notifiers,
     };
     refuse_doubles("source", config.sources.iter().map(|source| source.name.as_str()))?;
@@ -497,6 +505,37 @@ mod tests {
                     sources: [],
                     stale_after: {},
                     quotas: [],
+                    alerting: Alerting {
+                        usual: Rules {
+                            raise: 0.7,
+                            clear: 0.4,
+                            imminent: 0.9,
+                            imminent_within: TimeDelta {
+                                secs: 7200,
+                                nanos: 0,
+                            },
+                            quiet_first: TimeDelta {
+                                secs: 3600,
+                                nanos: 0,
+                            },
+                            used: [
+                                80,
+                                95,
+                            ],
+                            used_margin: 5,
+                            burst_least: 30,
+                            burst_factor: 1.25,
+                            burst_hold: TimeDelta {
+                                secs: 900,
+                                nanos: 0,
+                            },
+                            not_exact: true,
+                        },
+                        by_quota: {},
+                        stale: true,
+                        commit_failing: true,
+                        commit_failing_after: 60s,
+                    },
                     notifiers: [],
                 }
             "#]],

@@ -53,7 +53,7 @@ pub enum Effect {
     Commit(Box<Commit>),
     Publish(Arc<Snapshot>),
     /// Log a message: it is news.
-    Tell(Message),
+    Tell(Box<Message>),
     /// Let a notifier try to bring this; [`Event::Tried`] says what became of it.
     Deliver {
         notifier: String,
@@ -80,10 +80,10 @@ pub enum Severity {
 const COMMIT_SHARE: u32 = 20;
 /// A summary that could not be written is tried again after this long.
 const SUMMARY_RETRY: Duration = Duration::from_secs(60);
-/// Commits that have been failing for this long are said to people: the next ones will hardly put it right.
-const COMMIT_FAILING_SAID_AFTER: Duration = Duration::from_secs(60);
 /// How long the end waits for deliveries under way.
 pub const DELIVERY_GRACE: Duration = Duration::from_millis(500);
+/// Messages held for the history while it cannot be written: no day has so many.
+const SAID_MAX: usize = 1_000;
 /// Snapshots of a quiet daemon are made anew this often, for the forecast moves with the clock.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -102,6 +102,10 @@ pub struct Engine {
     problems: Vec<Problem>,
     alerts: alert::Memory,
     troubles: trouble::Memory,
+    /// Not yet in the history.
+    said: Vec<Message>,
+    /// What was said before this day is not kept.
+    said_from: Option<Day>,
     requests: RequestCounts,
     outbox: Outbox,
     /// Only the daemon brings messages out; whoever else has an engine leaves what waits as it is.
@@ -158,6 +162,8 @@ impl Engine {
             problems: Vec::new(),
             alerts: state.alerts,
             troubles: state.troubles,
+            said: Vec::new(),
+            said_from: None,
             requests: RequestCounts::default(),
             outbox: state.outbox,
             delivers: false,
@@ -208,7 +214,7 @@ impl Engine {
         let rows = harvest.tally.rows();
         let minute = Minute::at(now.wall);
         for usage in &mut self.usages {
-            usage.add(&rows, &self.config.host, minute);
+            usage.add(&rows, &self.config.host);
             let odd = usage.hear(&harvest.observed, &self.config.host, minute);
             effects.extend(odd.map(|text| Effect::Say(Severity::Warn, text)));
         }
@@ -287,6 +293,7 @@ impl Engine {
             }
         }
         self.doubts.give_back(committed.left.at_least);
+        self.said.splice(..0, committed.left.said);
         let Some(error) = committed.error else {
             self.failing_since = None;
             if self.commit.failing.take().is_some() {
@@ -345,9 +352,10 @@ impl Engine {
     fn publish(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.publish_after = now.uptime + PUBLISH_INTERVAL;
         let snapshot = Arc::new(self.snapshot(now));
+        let alerting = &self.config.alerting;
         let fails_for_long =
-            self.failing_since.is_some_and(|since| now.uptime.saturating_sub(since) >= COMMIT_FAILING_SAID_AFTER);
-        let failing = self.commit.failing.as_deref().filter(|_| fails_for_long);
+            self.failing_since.is_some_and(|since| now.uptime.saturating_sub(since) >= alerting.commit_failing_after);
+        let failing = self.commit.failing.as_deref().filter(|_| fails_for_long && alerting.commit_failing);
         let trouble = trouble::commits_due(&mut self.troubles, failing, now.wall);
         trouble.into_iter().for_each(|message| self.tell(message, effects));
         // Half-read logs look like low usage, or like a pace that is none.
@@ -359,16 +367,11 @@ impl Engine {
 
     /// What the snapshot shows and people must know.
     fn judge(&mut self, snapshot: &Snapshot, effects: &mut Vec<Effect>) {
-        for alert in alert::due(&mut self.alerts, &snapshot.quotas, snapshot.at) {
-            self.tell(alert, effects);
-        }
-        let before = self.troubles.clone();
-        let troubles = trouble::due(&mut self.troubles, snapshot);
-        troubles.into_iter().for_each(|message| self.tell(message, effects));
-        for name in before.stale().difference(self.troubles.stale()) {
-            effects.push(Effect::Say(Severity::Info, format!("source {name:?} logs again")));
-        }
-        self.changed |= self.troubles != before;
+        let before = (self.alerts.clone(), self.troubles.clone());
+        let alerts = alert::due(&mut self.alerts, &snapshot.quotas, &self.config.alerting, snapshot.at);
+        let troubles = trouble::due(&mut self.troubles, snapshot, &self.config.alerting);
+        self.changed |= (&self.alerts, &self.troubles) != (&before.0, &before.1);
+        alerts.into_iter().chain(troubles).for_each(|message| self.tell(message, effects));
     }
 
     /// News goes to people by this way alone.
@@ -376,7 +379,10 @@ impl Engine {
         let notes = self.outbox.put(&message, &self.config.notifiers);
         self.note_outbox(notes, effects);
         self.changed = true;
-        effects.push(Effect::Tell(message));
+        // A disk that is full for long loses the oldest.
+        self.said.drain(..self.said.len().saturating_sub(SAID_MAX - 1));
+        self.said.push(message.clone());
+        effects.push(Effect::Tell(Box::new(message)));
     }
 
     /// Everything known at `now`.
@@ -389,6 +395,7 @@ impl Engine {
             let silent =
                 both.filter(|(of, source)| of.stale_since.is_some() && usage.may_be_fed_by(source, &config.host));
             status.stale_sources = silent.map(|(of, _)| of.name.clone()).collect();
+            status.alerts = self.alerts.levels(&status, config.alerting.of(&status.name), now.wall);
             status
         };
         Snapshot {
@@ -457,6 +464,8 @@ impl Engine {
             tally: std::mem::take(&mut self.tally),
             marks,
             at_least: self.doubts.take_unsaved(),
+            said: std::mem::take(&mut self.said),
+            said_from: self.said_from,
             state: State {
                 marks: self.marks.values().cloned().collect(),
                 alerts: self.alerts.clone(),
@@ -498,6 +507,7 @@ impl Engine {
             self.counted_days = self.counted_days.split_off(&before);
             self.doubts.forget_before(before);
             self.held.forget_before(before);
+            self.said_from = Some(before);
             effects.push(Effect::Forget(before));
         }
     }

@@ -6,6 +6,7 @@
 //! machine made a moment later are in the one number and not in the other. So the difference is uncertain by what the
 //! minute itself holds, which is told beside it.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use chrono::TimeDelta;
@@ -20,19 +21,22 @@ use crate::quota::{Quota, ROLLING_MINUTES, Window, WindowKind, rolling};
 /// Clocks of clients may run ahead by as many minutes; what is stamped later yet would be the newest for ever.
 const AHEAD_MINUTES_MAX: u32 = 10;
 
+/// Limits that are told apart: a match may take in requests of several of a server's limits.
+const LIMITS_SAID_MAX: usize = 8;
+
 /// The last that servers said of one quota.
 #[derive(Clone, Debug, Default)]
 pub struct Witness {
     newest: Option<Observation>,
-    /// The limit that people were told of because it is not the configured one.
-    limit_said: Option<u64>,
+    /// The limits that were looked at: what is odd about one is said once.
+    limits_said: BTreeSet<u64>,
 }
 
 impl Witness {
     /// Go on from what was known in the run before, which has said what there was to say.
     pub fn resume(&mut self, known: Option<&Observation>) {
         self.newest = known.copied();
-        self.limit_said = known.and_then(|observation| observation.limit);
+        self.limits_said.extend(known.and_then(|observation| observation.limit));
     }
 
     /// For the next run.
@@ -50,8 +54,8 @@ impl Witness {
     pub fn odd_limit(&mut self, quota: &Quota, running: &Range<Minute>) -> Option<String> {
         let Quota { name, limit, window, .. } = quota;
         let (limit, told) = (limit.get(), self.newest.filter(|of| span(of, *window, running).is_some())?.limit?);
-        let is_news = self.limit_said.replace(told) != Some(told) && told != limit;
-        is_news.then(|| {
+        let is_news = self.limits_said.len() < LIMITS_SAID_MAX && self.limits_said.insert(told);
+        (is_news && told != limit).then(|| {
             format!(
                 "quota {name:?}: the server says that its limit is {}, the configuration says {}; what the server says is \
                  shown and not used: set `limit` to what holds",
@@ -231,6 +235,9 @@ mod tests {
         assert_eq!(next.odd_limit(&day(40_000), &window()), None, "the run before has said it");
         next.hear([Observation { limit: Some(95), ..at(6, 23) }].into_iter(), Minute(START + 60));
         assert!(next.odd_limit(&day(40_000), &window()).is_some());
+        // Two limits in one match, whose turns come and go.
+        next.hear([Observation { limit: Some(90), ..at(7, 24) }].into_iter(), Minute(START + 60));
+        assert_eq!(next.odd_limit(&day(40_000), &window()), None);
         assert_eq!(heard(limit(40_000)).odd_limit(&day(40_000), &window()), None);
         assert_eq!(heard(limit(90)).odd_limit(&day(40_000), &(window().end..Minute(START + 2_880))), None);
     }

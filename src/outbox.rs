@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 use crate::config::Config;
 use crate::day::Now;
@@ -34,6 +35,16 @@ pub struct Outbox {
     /// The state on disk says less than this.
     #[serde(skip)]
     changed: bool,
+    /// The state said something that this daycap does not understand.
+    #[serde(skip)]
+    is_lost: bool,
+}
+
+/// Read it from a state. What another version of daycap had still to say, and this one does not understand, must not cost
+/// the state its marks.
+pub fn lenient<'de, D: Deserializer<'de>>(state: D) -> Result<Outbox, D::Error> {
+    let text = Box::<RawValue>::deserialize(state)?;
+    Ok(serde_json::from_str(text.get()).unwrap_or_else(|_| Outbox { is_lost: true, ..Outbox::default() }))
 }
 
 /// Why an attempt failed.
@@ -92,7 +103,7 @@ impl Dropped {
                 let only = "was over before it could be delivered; only the message that it is over goes out";
                 (engine::Severity::Info, format!("{what} {only}"))
             }
-            Why::Full => lost(&format!("is dropped: {PENDING_MAX} or more wait already")),
+            Why::Full => lost("is dropped: too many messages wait already"),
             Why::Refused => lost("is given up: the receiver will not take it"),
             Why::TooOld => lost(&format!("is given up after {} hours of trying", GIVE_UP_AFTER.as_secs() / 3_600)),
             Why::Unheard => lost("is given up: the receiver was not there while it was news"),
@@ -109,10 +120,14 @@ impl Outbox {
     /// A message is news for each of these that wants it.
     pub fn put(&mut self, message: &Message, notifiers: &[Notifier]) -> Vec<Note> {
         let mut notes = Vec::new();
-        for notifier in notifiers.iter().filter(|notifier| notifier.wants(message)) {
+        for notifier in notifiers {
             let desk = self.desks.entry(notifier.name.clone()).or_insert_with(|| Desk::new(notifier.kind.stands()));
-            let dropped = desk.put(message.clone());
-            self.note(&notifier.name, dropped, &mut notes);
+            if notifier.wants(message) {
+                let dropped = desk.put(message.clone());
+                self.note(&notifier.name, dropped, &mut notes);
+            } else {
+                desk.forget(&message.id);
+            }
         }
         self.changed = true;
         notes
@@ -135,6 +150,10 @@ impl Outbox {
     /// Take up what waited in the state, for the notifiers that are configured now.
     pub fn open(&mut self, config: &Config, now: DateTime<Utc>) -> Vec<Note> {
         let (notifiers, mut notes) = (&config.notifiers, Vec::new());
+        if std::mem::take(&mut self.is_lost) {
+            let text = "messages that waited in the state are of another version of daycap, and are dropped".to_owned();
+            notes.push((engine::Severity::Error, text));
+        }
         let names: BTreeSet<&str> = notifiers.iter().map(|notifier| notifier.name.as_str()).collect();
         for (name, desk) in self.desks.extract_if(.., |name, _| !names.contains(name.as_str())) {
             match desk.waiting() {

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use crate::collect::log::LogMark;
 use crate::collect::observed::Observation;
 use crate::day::{Day, Minute};
-use crate::outbox::Outbox;
+use crate::outbox::{self, Outbox};
 use crate::publish::{alert, trouble};
 use crate::silence::Habit;
 
@@ -46,7 +46,7 @@ pub struct State {
     #[serde(default)]
     pub observed: BTreeMap<String, Observation>,
     /// Messages that have not arrived yet.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "outbox::lenient")]
     pub outbox: Outbox,
 }
 
@@ -304,6 +304,20 @@ mod tests {
         for version in [0, 2] {
             assert!(matches!(write(version), Loaded::Lost(why) if why.contains("reads version 1")), "{version}");
         }
+    }
+
+    #[test]
+    fn messages_of_another_version_do_not_cost_the_marks() {
+        let dir = tempfile::tempdir().expect("a directory");
+        save(dir.path(), &state(7)).expect("saves");
+        let text = fs::read_to_string(current(dir.path())).expect("reads");
+        let start = text.find("\"state\":").expect("a state") + "\"state\":".len();
+        let body = text[start..text.len() - 1].replace("\"desks\":{}", "\"desks\":{\"ops\":[\"of tomorrow\"]}");
+        let text = format!(r#"{{"version":1,"checksum":"{}","state":{body}}}"#, checksum(&body));
+        fs::write(current(dir.path()), text).expect("writes");
+        let Loaded::Good(found) = load(dir.path()).expect("loads") else { panic!("not good") };
+        assert_eq!(found.last_request, state(7).last_request);
+        assert_ne!(found.outbox, Outbox::default(), "it is to be said");
     }
 
     #[test]

@@ -21,7 +21,6 @@ use crate::count::tally::Minutes;
 use crate::day::{DAY_MINUTES, Day, Minute};
 use crate::forecast::{self, Experience, Forecast, HISTORY_DAYS, Running, bins};
 use crate::observed::Witness;
-use crate::publish::alert::{self, Level};
 use crate::publish::snapshot::{CalendarDay, Contributor, Pace, QuotaStatus};
 use crate::quota::{Column, Quota, ROLLING_MINUTES, WindowKind};
 
@@ -51,7 +50,6 @@ pub struct Usage {
     window: Range<Minute>,
     begun: bool,
     past: Option<Past>,
-    levels: Vec<Level>,
     witness: Witness,
 }
 
@@ -81,10 +79,13 @@ pub fn history_span(quota: &Quota, now: Minute) -> Range<Minute> {
 /// From when on it is asked who spent.
 pub fn recent(quota: &Quota, now: Minute) -> Recent {
     let hours = contributor_days(quota) * DAY_MINUTES;
+    // From a whole hour on, so that each hour is known in minutes or not at all.
+    let recent = Minute(now.0.saturating_sub(RECENT_MINUTES).next_multiple_of(60));
+    let is_month = matches!(quota.window.kind, WindowKind::Month { .. });
     Recent {
         hours_from: Minute(now.0.saturating_sub(hours)),
-        // From a whole hour on, so that each hour is known in minutes or not at all.
-        minutes_from: Minute(now.0.saturating_sub(RECENT_MINUTES).next_multiple_of(60)),
+        // A month began longer ago: where an hour is cut, it is by its share, after a restart as before it.
+        minutes_from: if is_month { Minute(u32::MAX) } else { recent },
     }
 }
 
@@ -117,7 +118,6 @@ impl Usage {
             window,
             begun: false,
             past: None,
-            levels: Vec::new(),
             witness: Witness::default(),
         };
         usage.forget();
@@ -126,7 +126,7 @@ impl Usage {
     }
 
     /// Add what was counted just now. Rows of other quotas' requests are passed over.
-    pub fn add(&mut self, rows: &[(Minute, &Series, u64, u64)], host: &str, _now: Minute) {
+    pub fn add(&mut self, rows: &[(Minute, &Series, u64, u64)], host: &str) {
         for (minute, series, requests, logged) in rows {
             let units = self.quota.units(*requests, *logged, |column| label(series, host, column));
             let Some(units) = units else { continue };
@@ -189,7 +189,7 @@ impl Usage {
         self.window = self.quota.window.span_at(now, first_call);
     }
 
-    /// The quota's status at `now`; the alert levels that hold are remembered for their hysteresis.
+    /// The quota's status at `now`; which alert levels hold, the engine's memory tells.
     pub fn status(&mut self, now: DateTime<Utc>, incomplete: &Incomplete) -> QuotaStatus {
         let minute = Minute::at(now);
         self.enter(minute);
@@ -199,7 +199,7 @@ impl Usage {
         let limit = self.quota.limit.get();
         let kind = self.quota.window.kind;
         let exhausted_at = forecast.exhaustion_minutes.map(|minutes| now + minutes_delta(minutes));
-        let mut status = QuotaStatus {
+        QuotaStatus {
             name: self.quota.name.clone(),
             within: self.quota.within.clone(),
             window: kind,
@@ -221,10 +221,15 @@ impl Usage {
             top: self.busiest(minute, incomplete),
             pace: self.pace(now),
             server: self.witness.compared(&self.minutes, &self.quota, &self.window),
-        };
-        status.alerts = alert::levels(&status, &self.levels, now);
-        self.levels.clone_from(&status.alerts);
-        status
+        }
+    }
+
+    /// The first minute of the history that used something. What is older is held or not as chance has it: after a
+    /// restart it is not.
+    fn first(&self, now: Minute) -> Option<Minute> {
+        let calendar = self.quota.window.calendar;
+        let begins = bins::history_start(calendar, calendar.day_of(now), HISTORY_DAYS);
+        self.minutes.range(begins..).next().map(|(minute, _)| *minute)
     }
 
     fn used(&self) -> u64 {
@@ -261,7 +266,7 @@ impl Usage {
         }
         let begins = calendar.start(today);
         let week = calendar.start(today.plus(-i64::from(usual::DAYS)))..begins;
-        let knows_a_day = self.minutes.keys().next().is_some_and(|first| *first <= calendar.start(today.previous()));
+        let knows_a_day = self.first(now).is_some_and(|first| first <= calendar.start(today.previous()));
         let days = bins::past_days(&self.minutes, calendar, today, HISTORY_DAYS, incomplete);
         self.past = Some(Past {
             today,
@@ -317,7 +322,7 @@ impl Usage {
         if !self.begun {
             return Vec::new();
         }
-        let first = self.minutes.keys().next().copied().unwrap_or(now);
+        let first = self.first(now).unwrap_or(now);
         let usual = Usual::of(self.quota.window, &self.window, now, first, incomplete);
         let all = self.contributors.busiest(&self.window, TOP);
         let contributor = |(who, units): (&contributors::Who, u64)| Contributor {
@@ -358,65 +363,4 @@ pub fn label<'a>(series: &'a Series, host: &'a str, column: Column) -> std::borr
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::collect::{Reading, Start};
-    use crate::quota::{Costs, Match, Window};
-
-    fn usage(matching: &[(Column, &str)], now: Minute) -> Usage {
-        let matching = Match(matching.iter().map(|(column, value)| (*column, (*value).into())).collect());
-        let limit = std::num::NonZeroU64::MIN;
-        let quota = Quota {
-            name: "prod".to_owned(),
-            limit,
-            window: Window::day(chrono_tz::Tz::UTC),
-            matching,
-            costs: Costs::default(),
-            burst: None,
-            within: None,
-        };
-        Usage::new(quota, Spent::default(), now)
-    }
-
-    fn series() -> Series {
-        Series {
-            service: "a".into(),
-            key: "k".into(),
-            api: "x".into(),
-            method: "GET".into(),
-            operation: "/".into(),
-            status: None,
-            duration: None,
-        }
-    }
-
-    #[test]
-    fn minutes_are_bounded_by_their_number_and_the_oldest_go() {
-        let now = Minute(30_000_000);
-        let mut usage = usage(&[], now);
-        let series = series();
-        let count = u32::try_from(MINUTES_MAX).expect("fits") + 500;
-        let rows: Vec<_> = (0..count).map(|age| (Minute(now.0 - age), &series, 1, 1)).collect();
-        usage.add(&rows, "app-1", now);
-        assert_eq!(usage.minutes.len(), MINUTES_MAX);
-        assert!(usage.minutes.contains_key(&now) && !usage.minutes.contains_key(&Minute(now.0 - count + 1)));
-        let oldest = usage.minutes.keys().next().expect("some");
-        assert!(*oldest <= history_span(&usage.quota, now).start, "history is missing");
-    }
-
-    #[test]
-    fn a_source_feeds_a_quota_unless_its_configuration_says_otherwise() {
-        let source = |key: Option<&str>| Source {
-            name: "a.log".to_owned(),
-            paths: vec!["a.log".to_owned()],
-            journal: None,
-            reading: Reading { key: key.map(std::sync::Arc::from), ..Reading::unsettled(chrono_tz::Tz::UTC) },
-            start: Start::Beginning,
-        };
-        let of_prod = usage(&[(Column::Key, "prod"), (Column::Host, "app-1")], Minute(30_000_000));
-        assert!(of_prod.may_be_fed_by(&source(None), "app-1"), "its lines may say so");
-        assert!(of_prod.may_be_fed_by(&source(Some("prod")), "app-1"));
-        assert!(!of_prod.may_be_fed_by(&source(Some("test")), "app-1"));
-        assert!(!of_prod.may_be_fed_by(&source(None), "app-2"));
-    }
-}
+mod tests;

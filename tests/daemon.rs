@@ -194,6 +194,67 @@ fn a_source_that_fell_silent_is_told_to_exec() {
     daemon.wait_for_metric("daycap_source_stale{source=\"sync\"}", |stale| stale == 0.0);
 }
 
+/// What `daycap alerts` lists as CSV, without its header: status, level and quota or source of each message.
+fn alerts_of(room: &Room) -> Vec<String> {
+    let config = room.path("daycap.toml");
+    let (out, err, code) =
+        run(daycap().args(["alerts", "--format", "csv", "--config", config.to_str().expect("UTF-8")]));
+    assert_eq!(code, 0, "{err}");
+    let short = |line: &str| {
+        let fields: Vec<_> = line.split(',').collect();
+        format!("{} {} {}{}", fields[1], fields[2], fields[4], fields[5])
+    };
+    out.lines().skip(1).map(short).collect()
+}
+
+#[test]
+fn what_was_said_is_listed_after_the_daemon_has_gone_and_no_restart_says_it_again() {
+    let room = Room::new();
+    room.configure(&format!("stale_after = \"1h\"\n{QUOTA}alert = {{ used = [50] }}\n"));
+    room.log("logs/a.log", now() - TimeDelta::hours(2), 1);
+    assert_eq!(alerts_of(&room), [""; 0]);
+    let mut daemon = room.start();
+    daemon.wait_for_words("has been silent");
+    room.log("logs/a.log", now(), 1);
+    daemon.wait_for_words("logs again");
+    // Half of a thousand in a moment: nobody knows yet whether that is usual.
+    room.log("logs/a.log", now(), 500);
+    daemon.wait_for_words("is being used up by a burst");
+    room.log("logs/a.log", now(), 600);
+    daemon.wait_for_words("has exceeded its limit");
+    let firing = "daycap_alert_firing{level=\"exceeded\",quota=\"prod\"}";
+    daemon.wait_for_metric(firing, |firing| firing == 1.0);
+    assert!(daemon.terminate().0.success());
+    let said =
+        ["firing stale sync", "resolved stale sync", "firing imminent prod", "firing exceeded prod"].map(str::to_owned);
+    assert_eq!(alerts_of(&room), said);
+
+    let mut daemon = room.start();
+    daemon.wait_for_metric(firing, |firing| firing == 1.0);
+    room.log("logs/a.log", now(), 9);
+    daemon.wait_for_metric(USED, |used| used >= 1_110.0);
+    assert!(daemon.terminate().0.success());
+    assert_eq!(alerts_of(&room), said);
+}
+
+/// A directory where the history should be stands for every disk that cannot be written.
+#[test]
+fn a_history_that_cannot_be_written_fails_the_commit_and_nothing_is_lost() {
+    let room = Room::new();
+    room.configure(QUOTA);
+    let history = room.path("state/alerts.jsonl");
+    fs::create_dir(&history).expect("a directory");
+    room.log("logs/a.log", now(), 1_001);
+    let mut daemon = room.start();
+    daemon.wait_for_words("cannot write alerts.jsonl");
+    daemon.wait_for_metric("daycap_commit_failures_total", |failures| failures >= 1.0);
+    assert!(!room.path("state/state.json").exists(), "the state knows of what the history does not");
+    fs::remove_dir(&history).expect("removes");
+    daemon.wait_for_words("counts are saved again");
+    assert!(daemon.terminate().0.success());
+    assert_eq!(alerts_of(&room), ["firing exceeded prod"]);
+}
+
 #[test]
 fn hangup_takes_the_new_configuration_and_a_wrong_one_changes_nothing() {
     let room = Room::new();

@@ -9,7 +9,7 @@ use super::series::{DayOf, Series};
 use crate::count::ledger::Completeness;
 use crate::day::{Day, Minute};
 use crate::forecast::Forecast;
-use crate::publish::alert::{self, Level, Memory};
+use crate::publish::alert::{self, Memory, Rules};
 use crate::publish::message::{Message, Status};
 use crate::publish::snapshot::{Pace, QuotaStatus};
 use crate::quota::WindowKind;
@@ -45,26 +45,25 @@ pub struct Fired {
     pub is_over: bool,
 }
 
-/// What the rules remember from one look to the next.
-#[derive(Default)]
-struct Said {
-    memory: Memory,
-    levels: Vec<Level>,
-}
-
-pub fn alerts(series: &Series, history: u32) -> Alerts {
+pub fn alerts(series: &Series, history: u32, rules: &Rules) -> Alerts {
     let limit = series.limit_units();
-    let mut said = Said::default();
+    let mut memory = Memory::default();
     let mut days = Vec::new();
     each_day(series, history, |day, before| {
         let exceeded_at = crossed(day, limit).map(|minute| Minute(day.span.start.0 + minute).start());
-        let fired = fired(series, limit, day, before, &mut said);
+        let fired = fired(series, limit, day, before, &mut |quota, now| look(quota, now, rules, &mut memory));
         days.push(DayFired { day: day.day, total: day.total(), exceeded_at, fired });
     });
     Alerts { name: series.name.clone(), zone: series.calendar.zone(), limit, days }
 }
 
-fn fired(series: &Series, limit: u64, day: &DayOf, before: &Before, said: &mut Said) -> Vec<Fired> {
+fn fired(
+    series: &Series,
+    limit: u64,
+    day: &DayOf,
+    before: &Before,
+    look: &mut dyn FnMut(QuotaStatus, DateTime<Utc>) -> Vec<Fired>,
+) -> Vec<Fired> {
     let end = day.span.end.0 - day.span.start.0;
     let steps = (1..).map(|step| step * STEP_MINUTES.max(series.width)).take_while(|elapsed| *elapsed < end);
     let mut rerun = Rerun::new(series.calendar, limit, day, before);
@@ -73,17 +72,16 @@ fn fired(series: &Series, limit: u64, day: &DayOf, before: &Before, said: &mut S
     looks
         .flat_map(|elapsed| {
             rerun.go_on(elapsed);
-            look(status(series, limit, day, rerun.used, rerun.daycap()), rerun.now(), said)
+            look(status(series, limit, day, rerun.used, rerun.daycap()), rerun.now())
         })
         .collect()
 }
 
-/// What is said of this status, if anything.
-fn look(mut quota: QuotaStatus, now: DateTime<Utc>, said: &mut Said) -> Vec<Fired> {
+/// What people are told of this status, if anything.
+fn look(mut quota: QuotaStatus, now: DateTime<Utc>, rules: &Rules, memory: &mut Memory) -> Vec<Fired> {
     quota.exhausted_at = quota.forecast.exhaustion_minutes.map(|minutes| now + seconds(minutes));
-    quota.alerts = alert::levels(&quota, &said.levels, now);
-    said.levels.clone_from(&quota.alerts);
-    alert::due(&mut said.memory, &[quota], now).into_iter().map(Fired::of).collect()
+    let messages = alert::play(memory, &quota, rules, now);
+    messages.into_iter().filter(|message| !message.quiet).map(Fired::of).collect()
 }
 
 fn seconds(minutes: f64) -> TimeDelta {

@@ -19,6 +19,8 @@ use evidence::Evidence;
 use score::Score;
 use series::Series;
 
+use crate::publish::alert::Alerting;
+
 /// Beyond these, a backtest is over before more threads are started.
 const WORKERS_MAX: usize = 16;
 
@@ -53,8 +55,8 @@ pub fn backtest(all: &[Series], history: u32) -> Backtest {
 }
 
 /// What would have fired, series by series.
-pub fn alerts(all: &[Series], history: u32) -> Vec<fired::Alerts> {
-    on_all_cores(all, |series| fired::alerts(series, history))
+pub fn alerts(all: &[Series], history: u32, alerting: &Alerting) -> Vec<fired::Alerts> {
+    on_all_cores(all, |series| fired::alerts(series, history, alerting.of(&series.name)))
 }
 
 fn judge(series: &Series, history: u32) -> (Judged, Evidence) {

@@ -11,6 +11,7 @@ use crate::backtest::series::{Limit, Series};
 use crate::backtest::{self, tell};
 use crate::cli::{Backtest, Listing};
 use crate::config::Config;
+use crate::publish::alert::Alerting;
 use crate::quota::{Costs, Match, Quota, WindowKind};
 use crate::raw::STDIN;
 
@@ -19,8 +20,11 @@ const LIMIT_DEFAULT: Limit = Limit::Percentile(85);
 
 pub fn backtest(asked: &Backtest, terms: &Terms, out: &mut dyn Write) -> Done {
     let limit = asked.limit.as_deref().map(limit).transpose()?;
-    let series = if asked.counts.is_empty() { from_ledger(asked, limit, terms)? } else { from_counts(asked, limit)? };
-    let told = if asked.alerts { tell_alerts(&series, asked) } else { tell_figures(&series, asked) };
+    let surroundings = (terms.surroundings)();
+    let config = configured(&asked.place, &surroundings)?.unwrap_or_else(|| bare(&asked.place, &surroundings));
+    let from_ledger = || from_ledger(asked, limit, &config, terms);
+    let series = if asked.counts.is_empty() { from_ledger()? } else { from_counts(asked, limit)? };
+    let told = if asked.alerts { tell_alerts(&series, asked, &config.alerting) } else { tell_figures(&series, asked) };
     print(out, &told)
 }
 
@@ -33,8 +37,8 @@ fn tell_figures(series: &[Series], asked: &Backtest) -> String {
     }
 }
 
-fn tell_alerts(series: &[Series], asked: &Backtest) -> String {
-    let fired = backtest::alerts(series, asked.history);
+fn tell_alerts(series: &[Series], asked: &Backtest, alerting: &Alerting) -> String {
+    let fired = backtest::alerts(series, asked.history, alerting);
     match asked.format {
         Listing::Table => tell::fired_table(&fired),
         Listing::Csv => tell::fired_csv(&fired),
@@ -60,16 +64,14 @@ fn read(counts: &mut Counts, file: &str) -> Result<(), String> {
     counts.read(file, content, &name)
 }
 
-fn from_ledger(asked: &Backtest, limit: Option<Limit>, terms: &Terms) -> Result<Vec<Series>, Failure> {
-    let surroundings = (terms.surroundings)();
-    let config = configured(&asked.place, &surroundings)?.unwrap_or_else(|| bare(&asked.place, &surroundings));
-    let wanted = wanted(asked, limit, &config)?;
+fn from_ledger(asked: &Backtest, limit: Option<Limit>, config: &Config, terms: &Terms) -> Result<Vec<Series>, Failure> {
+    let wanted = wanted(asked, limit, config)?;
     let place = config.state_dir.display();
     if !config.state_dir.join("usage").exists() {
         let remedy = "give the daemon's with --state, or counts with --counts";
         return Err(anyhow::anyhow!("there is no ledger in {place}; {remedy}").into());
     }
-    Ok(ledger::series(&config, &wanted, (terms.wall)())?)
+    Ok(ledger::series(config, &wanted, (terms.wall)())?)
 }
 
 /// Each configured quota; without any, all requests.

@@ -1,6 +1,7 @@
 //! What the user typed becomes what is needed, is done, and ends in an exit code. Data goes to stdout,
 //! words to stderr. Nothing here reads a clock or the environment: [`Terms`] brings both.
 
+mod alerts;
 mod backtest;
 mod ingest;
 mod explain;
@@ -74,6 +75,7 @@ pub fn perform(cli: Cli, terms: &Terms, out: &mut dyn Write) -> Done {
         Command::Notify(asked) => notify::notify(&asked.action, terms, out),
         Command::Verify(asked) => verify::verify(asked, terms, out),
         Command::Backtest(asked) => backtest::backtest(&asked, terms, out),
+        Command::Alerts(asked) => alerts::alerts(&asked, terms, out),
         Command::CheckConfig(asked) => check_config(&asked.config, terms, out),
         Command::Completions(asked) => completions(&asked, out),
     }

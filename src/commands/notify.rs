@@ -105,6 +105,8 @@ fn message(host: &str, status: Status, began: DateTime<Utc>, now: DateTime<Utc>)
         severity: Severity::Info,
         quota: None,
         source: None,
+        title: format!("Test from daycap on {host}"),
+        quiet: false,
         message: format!("TEST: daycap on {host} can reach you; {what}"),
         at: now,
         since: began,

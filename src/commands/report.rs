@@ -140,7 +140,7 @@ fn span(asked: &Report, zone: Tz, now: DateTime<Utc>) -> Result<Range<Option<Min
     Ok(since.map(|day| day.span(zone).start)..until.map(|day| day.span(zone).end))
 }
 
-fn span_of_last(text: &str, zone: Tz, now: DateTime<Utc>) -> Result<Range<Minute>, String> {
+pub(super) fn span_of_last(text: &str, zone: Tz, now: DateTime<Utc>) -> Result<Range<Minute>, String> {
     let wrong = || format!("--last {text:?}: write whole days as 7d, or whole hours as 24h");
     let count = |unit| text.strip_suffix(unit).and_then(|count| count.parse::<u16>().ok()).filter(|count| *count > 0);
     let end = Minute::at(now);

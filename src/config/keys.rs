@@ -9,6 +9,9 @@ use toml::{Table, Value};
 use super::nearest;
 use crate::publish::deliver::secret::{Origin, Secret};
 
+/// What is less like another word was not meant.
+const ALIKE: f64 = 0.85;
+
 /// A table, and which keys were asked for.
 pub(super) struct Keys {
     table: Table,
@@ -134,8 +137,9 @@ impl Keys {
     /// Nothing may be left.
     pub(super) fn finish(self, kind: &str) -> Result<(), String> {
         let Some(unknown) = self.table.keys().next() else { return Ok(()) };
-        let right = nearest(unknown, self.asked.iter().map(String::as_str)).unwrap_or_default();
-        let known = self.asked.join(", ");
-        Err(format!("unknown key {unknown:?}; did you mean {right:?}? The keys of type {kind:?} are {known}"))
+        let right = nearest(unknown, self.asked.iter().map(String::as_str));
+        let right = right.filter(|right| strsim::jaro_winkler(unknown, right) >= ALIKE);
+        let meant = right.map_or_else(|| ";".to_owned(), |right| format!("; did you mean {right:?}?"));
+        Err(format!("unknown key {unknown:?}{meant} the keys of type {kind:?} are {}", self.asked.join(", ")))
     }
 }

@@ -1,6 +1,5 @@
 //! `[[notify]]` becomes a [`Notifier`]. This file never sends anything, and never opens the files that hold secrets.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use toml::Table;
 use super::duration;
 use super::keys::{Keys, Plain};
 use crate::publish::deliver::alertmanager::Alertmanager;
-use crate::publish::deliver::http::{Login, Reach, parse_address};
+use crate::publish::deliver::http::{Login, Reach, is_loopback, parse_address};
 use crate::publish::deliver::labels::Labels;
 use crate::publish::deliver::mail::{Mail, Security};
 use crate::publish::deliver::ntfy::Ntfy;
@@ -210,10 +209,6 @@ fn security(text: Option<&str>) -> Result<Security, String> {
     }
 }
 
-fn is_loopback(server: &str) -> bool {
-    server == "localhost" || server.parse().is_ok_and(|address: IpAddr| address.is_loopback())
-}
-
 fn mailbox(key: &str, text: &str) -> Result<Mailbox, String> {
     text.parse()
         .map_err(|error| format!("{key}: {text:?} is no address ({error}); write it as \"Name <name@example.com>\""))
@@ -242,7 +237,12 @@ mod tests {
             "type = \"mail\"\nserver = \"localhost\"\nfrom = \"a@example.com\"\nto = \"b@example.com\"\npasword_file = \"p\"",
             "type = \"exec\"\ncommand = \"a\"\ntitle = \"b\"",
         ]);
-        expect![[""]].assert_eq(&said);
+        expect![[r#"
+            [[notify]]: type is missing; write it as type = "exec"; the types are exec, webhook, alertmanager, slack, discord, teams, google-chat, ntfy, pagerduty, mail; the journal has every message anyway
+            notify "slck": type is "slck"; the types are exec, webhook, alertmanager, slack, discord, teams, google-chat, ntfy, pagerduty, mail; the journal has every message anyway
+            notify "slack": unknown key "channel"; the keys of type "slack" are type, name, timeout, min_severity, send_resolved, title, text, link, url_file, url_env, url_credential, ca_file
+            notify "mail": unknown key "pasword_file"; did you mean "password_file"? the keys of type "mail" are type, name, timeout, min_severity, send_resolved, title, text, link, server, tls, insecure, port, from, to, username, password_file, password_env, password_credential, ca_file
+            notify "exec": unknown key "title"; the keys of type "exec" are type, name, timeout, min_severity, send_resolved, command"#]].assert_eq(&said);
     }
 
     #[test]
@@ -255,7 +255,12 @@ mod tests {
             "type = \"mail\"\nserver = \"localhost\"\nfrom = \"a@example.com\"\nto = \"b@example.com\"\nusername = \"a\"\npassword = \"s3cr3t\"",
         ]);
         assert!(!said.contains("s3cr3t"), "{said}");
-        expect![[""]].assert_eq(&said);
+        expect![[r#"
+            notify "slack": url is itself the secret of this channel, which does not belong in a configuration; put it in a file that only daycap's user can read, and write url_file = "/path/to/it" (or url_env = "NAME", or url_credential = "name")
+            notify "webhook": secret is a secret, which does not belong in a configuration; put it in a file that only daycap's user can read, and write secret_file = "/path/to/it" (or secret_env = "NAME", or secret_credential = "name")
+            notify "ntfy": the url has a name or a password in it; use the keys username and password_file
+            notify "pagerduty": routing_key is a secret, which does not belong in a configuration; put it in a file that only daycap's user can read, and write routing_key_file = "/path/to/it" (or routing_key_env = "NAME", or routing_key_credential = "name")
+            notify "mail": password is a secret, which does not belong in a configuration; put it in a file that only daycap's user can read, and write password_file = "/path/to/it" (or password_env = "NAME", or password_credential = "name")"#]].assert_eq(&said);
     }
 
     #[test]
@@ -282,7 +287,27 @@ mod tests {
             "type = \"exec\"\ncommand = \"a\"\nsend_resolved = \"no\"",
             "type = \"exec\"\ncommand = \"a\"\ntimeout = \"soon\"",
         ]);
-        expect![[""]].assert_eq(&said);
+        expect![[r#"
+            notify "discord": there is no url; write one of url_file, url_env, url_credential
+            notify "teams": url is told more than once; keep one of url_file, url_env, url_credential
+            notify "google-chat": url_credential is "/etc/passwd"; write the name that LoadCredential= gives it, without a path
+            notify "webhook": the url does not start with https:// or http://
+            notify "webhook": labels: "a-b" is no name of a label; it has letters, digits and _ only
+            notify "webhook": there are a token and a username or password; keep one of them
+            notify "webhook": username and password_file need each other; write both
+            notify "webhook": body: it does not give JSON (expected value at line 1 column 1); write values as {{ message | tojson }}, without quotes
+            notify "webhook": text: a message has no "usd"; it has at, confidence, exceed_probability, exhausted_at, id, level, limit, link, message, p10, p50, p90, quiet, quota, resets_at, severity, since, source, status, sustainable_per_minute, title, top, used, zone
+            notify "alertmanager": url is missing; name every peer: url = ["http://alertmanager-1.example.com:9093", …]
+            notify "alertmanager": url is not a list of texts; write it as url = ["…", "…"]
+            notify "ntfy": there is no topic; write one of topic, topic_file, topic_env, topic_credential
+            notify "mail": tls is "none", but "smtp.example.com" is another machine: everybody between could read along; write tls = "starttls" or "tls", or insecure = true if you know that nobody can
+            notify "mail": tls is "ssl"; it is "starttls", "tls" or "none"
+            notify "mail": port is 70000; write a number from 1 to 65535
+            notify "mail": from: "daycap" is no address (Invalid input); write it as "Name <name@example.com>"
+            notify "mail": to is missing; write it as to = ["ops@example.com"]
+            notify "exec": min_severity is "high"; it is "info", "warning" or "critical"
+            notify "exec": send_resolved is string; it is true or false
+            notify "exec": timeout is "soon"; write a duration as "10s", "5m" or "2h""#]].assert_eq(&said);
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(super) struct RawQuota {
     #[serde(default)]
     budgets: BTreeMap<String, i64>,
     pub burst: Option<String>,
+    #[serde(default)]
+    pub(super) alert: super::alert::RawAlert,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +72,10 @@ fn budget(quota: &Quota, service: &str, units: i64) -> Result<Quota, String> {
     let limit = limit(&key, units)?;
     if limit > quota.limit {
         return Err(format!("{key} is {units}; it must be at most the quota's limit, {}", quota.limit));
+    }
+    let mut services = quota.matching.0.iter().filter(|(column, _)| *column == Column::Service);
+    if !services.all(|(column, pattern)| pattern.accepts(*column, service)) {
+        return Err(format!("{key}: the quota's match leaves this service out; add it there, or remove its budget"));
     }
     let mut matching = quota.matching.clone();
     matching.0.push((Column::Service, service.into()));
@@ -215,6 +221,7 @@ mod tests {
             "costs = [{ matsch = {}, units = 1 }]",
             "budgets = { sync = 0 }",
             "budgets = { sync = 40001 }",
+            "budgets = { sync = 1 }\nmatch = { service = [\"crm\", \"geo*\"] }",
             "burst = \"10 a second\"",
             "[[quota]]\nname = \"prod/sync\"\nlimit = 1\n[[quota]]\nname = \"other\"\nlimit = 1\n[[quota]]\nname = \"prod/sync\"\nlimit = 1",
         ]
@@ -235,6 +242,7 @@ mod tests {
             daycap.toml:4: unknown key "matsch"; did you mean "match"?
             daycap.toml: quota "prod": budgets.sync is 0; it must be at least 1
             daycap.toml: quota "prod": budgets.sync is 40001; it must be at most the quota's limit, 40000
+            daycap.toml: quota "prod": budgets.sync: the quota's match leaves this service out; add it there, or remove its budget
             daycap.toml: quota "prod": burst is "10 a second"; write requests a second or a minute, as "10/s" or "300/m"
             daycap.toml: two [[quota]] are named "prod/sync"; give each a name of its own"#]].assert_eq(&errors.join("\n"));
     }

@@ -13,4 +13,4 @@ mod spent;
 pub mod rolling;
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;

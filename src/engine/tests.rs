@@ -8,7 +8,7 @@ use crate::collect::tail::SourceProgress;
 use crate::config::Surroundings;
 use crate::count::ledger::Written;
 use crate::count::query::Spent;
-use crate::publish::message::Topic;
+use crate::publish::message::{Status, Topic};
 use crate::publish::trouble::Concern;
 
 const NOON: &str = "2026-11-22T12:00:00Z";
@@ -121,9 +121,10 @@ fn alerts_in(effects: &[Effect]) -> Vec<alert::Level> {
     effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::Tell(Message { level: Topic::Quota(level), .. }) => Some(*level),
+            Effect::Tell(message) if message.status == Status::Firing => Some(message.level),
             _ => None,
         })
+        .filter_map(|topic| if let Topic::Quota(level) = topic { Some(level) } else { None })
         .collect()
 }
 
@@ -245,9 +246,10 @@ fn troubles_in(effects: &[Effect]) -> Vec<Concern> {
     effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::Tell(Message { level: Topic::Counting(concern), .. }) => Some(*concern),
+            Effect::Tell(message) if message.status == Status::Firing => Some(message.level),
             _ => None,
         })
+        .filter_map(|topic| if let Topic::Counting(concern) = topic { Some(concern) } else { None })
         .collect()
 }
 
@@ -537,6 +539,8 @@ fn tried(error: Option<&str>) -> Event {
 
 /// A daemon's engine, whose quota is exceeded, so that there is news.
 fn engine_with_news(state: State) -> (Engine, Vec<Effect>) {
+    // By way of the file: what is under way is not in it.
+    let state = serde_json::from_str(&serde_json::to_string(&state).expect("serialises")).expect("is read back");
     let mut engine = engine_with(TOLD, state);
     assert!(engine.open_outbox(now_after(0).wall).is_empty());
     let effects = engine.apply(now_after(0), harvest(NOON, 101, 300));
@@ -591,8 +595,130 @@ fn the_end_gives_deliveries_some_time_and_keeps_what_it_cuts_off() {
         assert_eq!(cut, !arrives);
         let last = commit_in(effects);
         assert_eq!(last.is_some(), arrives, "what is cut off is in the state already");
-        let effects = last
-            .map_or_else(|| engine.apply(now_after(4), Event::Tick), |last| engine.apply(now_after(4), saved(last)));
+        let effects = engine.apply(now_after(4), last.map_or(Event::Tick, saved));
         assert!(effects.iter().any(|effect| matches!(effect, Effect::End { saved: true })));
     }
+}
+// ---- alerts ----
+
+const DAY_OF_40_000: &str = "[[source]]\npath = \"a.log\"\n[[quota]]\nname = \"prod\"\nlimit = 40000\n";
+
+fn spent(minutes: &BTreeMap<Minute, u64>) -> Spent {
+    Spent { units: minutes.clone(), ..Spent::default() }
+}
+
+/// An engine that goes on from here, with what the ledger holds.
+fn engine_after(state: State, minutes: BTreeMap<Minute, u64>, at: &str) -> Engine {
+    let config = config_of(DAY_OF_40_000);
+    let now = Minute::at(self::at(at));
+    let usage = |quota: &crate::quota::Quota| Usage::new(quota.clone(), spent(&minutes), now);
+    let usages = config.quotas.iter().map(usage).collect();
+    Engine::new(Arc::new(config), "0", state, usages, Doubts::default(), BTreeSet::new())
+}
+
+/// So many seconds after an instant.
+fn after(instant: &str, seconds: u64) -> Now {
+    let uptime = Duration::from_secs(seconds);
+    Now { wall: at(instant) + uptime, uptime }
+}
+
+fn requests_at(now: Now, requests: u64) -> Event {
+    harvest(&now.wall.to_rfc3339(), requests, 0)
+}
+
+/// What is said: `+` fires, `-` is over, in brackets where people hear nothing of it.
+fn told(effects: &[Effect]) -> String {
+    let one = |effect: &Effect| {
+        let Effect::Tell(message) = effect else { return None };
+        let sign = if message.status == Status::Firing { '+' } else { '-' };
+        let name = format!("{sign}{}", message.level);
+        Some(if message.quiet { format!("({name})") } else { name })
+    };
+    effects.iter().filter_map(one).collect::<Vec<_>>().join(" ")
+}
+
+/// Two weeks before the day of `at`, of a client that makes 15 requests a minute, and an hourly job of 300 in a minute.
+fn two_weeks(at: &str) -> BTreeMap<Minute, u64> {
+    let now = Minute::at(self::at(at));
+    let units = |minute: u32| if minute.is_multiple_of(60) { 300 } else { 15 };
+    (now.0 - 14 * DAY_MINUTES..now.0).map(|minute| (Minute(minute), units(minute))).collect()
+}
+
+/// The second in which somebody hears of a client that makes ten requests a second from `at` on.
+fn seconds_until_a_burst_is_told(engine: &mut Engine, at: &str) -> Option<u64> {
+    (0..120).find(|second| {
+        let said = told(&engine.apply(after(at, *second), requests_at(after(at, *second), 10)));
+        assert!(said.is_empty() || said == "+imminent", "{said}");
+        !said.is_empty()
+    })
+}
+
+#[test]
+fn ten_requests_a_second_in_the_night_are_told_within_a_minute() {
+    for begins in ["2026-11-22T03:00:00Z", "2026-11-22T03:00:30Z", "2026-11-22T00:00:10Z", "2026-11-22T03:00:59Z"] {
+        for history in [BTreeMap::new(), two_weeks(begins)] {
+            let days = history.len() / 1_440;
+            let mut engine = engine_after(State::default(), history, begins);
+            let told = seconds_until_a_burst_is_told(&mut engine, begins);
+            assert!(told.is_some_and(|second| second <= 60), "{begins}, {days} days of history: {told:?}");
+        }
+    }
+}
+
+#[test]
+fn a_job_that_runs_each_hour_is_no_burst() {
+    let begins = "2026-11-22T03:00:00Z";
+    let mut engine = engine_after(State::default(), two_weeks(begins), begins);
+    for hour in 0..3 {
+        for second in 0..30 {
+            let now = after(begins, hour * 3_600 + second);
+            assert_eq!(told(&engine.apply(now, requests_at(now, 12))), "", "{hour}:{second}");
+        }
+        let later = after(begins, hour * 3_600 + 90);
+        assert_eq!(told(&engine.apply(later, Event::Tick)), "");
+    }
+}
+
+#[test]
+fn a_restart_says_nothing_again_and_a_reset_once_that_it_is_over() {
+    let mut engine = engine();
+    let effects = engine.apply(now_after(0), harvest(NOON, 101, 300));
+    assert_eq!(told(&effects), "+exceeded");
+    let state = state_in(effects);
+    let ledger = BTreeMap::from([(Minute::at(at(NOON)), 101)]);
+    let restart = |state: State, ledger: &BTreeMap<Minute, u64>, at: &str| {
+        let config = config_of(ONE_SOURCE);
+        let usages = vec![Usage::new(config.quotas[0].clone(), spent(ledger), Minute::at(self::at(at)))];
+        Engine::new(Arc::new(config), "0", state, usages, Doubts::default(), BTreeSet::new())
+    };
+    let mut again = restart(state.clone(), &ledger, NOON);
+    assert_eq!(told(&again.apply(now_after(60), harvest_of([]))), "");
+    assert_eq!(again.snapshot(now_after(60)).quotas[0].alerts.last(), Some(&alert::Level::Exceeded));
+    let midnight = now_after(12 * 3_600);
+    assert_eq!(told(&again.apply(midnight, Event::Tick)), "-exceeded");
+    assert_eq!(told(&again.apply(now_after(12 * 3_600 + 60), Event::Tick)), "");
+
+    let mut next_day = restart(state, &ledger, "2026-11-23T09:00:00Z");
+    assert_eq!(
+        told(&next_day.apply(now_after(21 * 3_600), harvest_of([]))),
+        "-exceeded",
+        "daycap was down over the reset"
+    );
+    assert_eq!(told(&next_day.apply(now_after(21 * 3_600 + 60), harvest_of([]))), "");
+}
+
+#[test]
+fn what_was_said_goes_into_the_history_once_though_commits_fail() {
+    let mut engine = engine();
+    let levels = |commit: &Commit| commit.said.iter().map(|said| said.level.to_string()).collect::<Vec<_>>();
+    let commit = commit_in(engine.apply(now_after(0), harvest(NOON, 80, 300))).expect("a commit");
+    assert_eq!(levels(&commit), ["imminent"]);
+    engine.apply(now_after(1), harvest(NOON, 21, 400));
+    engine.apply(now_after(2), failed(commit));
+    let mut commit = commit_in(engine.apply(now_after(60), Event::Tick)).expect("another try");
+    assert_eq!(levels(&commit), ["imminent", "exceeded"]);
+    commit.said.clear();
+    engine.apply(now_after(61), saved(commit));
+    let commit = commit_in(engine.apply(now_after(120), harvest(NOON, 1, 500))).expect("a commit");
+    assert_eq!(levels(&commit), [""; 0]);
 }

@@ -69,3 +69,40 @@ impl<'a> Ahead<'a> {
 pub fn later(weekday: u32, after: usize) -> u32 {
     (weekday + 1 + u32::try_from(after % WEEK).unwrap_or(0)) % 7
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forecast::curve::BINS;
+
+    fn day(age: u32, total: f64) -> Day {
+        Day::of(age, (35 - age) % 7, &[total / MIDNIGHT; BINS])
+    }
+
+    #[test]
+    fn each_day_ahead_is_like_its_weekday() {
+        // Today is Monday.
+        let days: Vec<_> = (1..=28).map(|age| day(age, if (35 - age) % 7 >= 5 { 0.0 } else { 960.0 })).collect();
+        let levels = Ahead::of(&days, 0, 0.0, 7.0 * MIDNIGHT).levels(960.0);
+        assert!(levels[..4].iter().all(|working_day| *working_day > 750.0), "{levels:?}");
+        assert!(levels[4..6].iter().all(|weekend| *weekend < 300.0), "{levels:?}");
+    }
+
+    #[test]
+    fn a_day_that_went_otherwise_moves_the_next() {
+        let days: Vec<_> = (1..=7).map(|age| day(age, 960.0)).collect();
+        let ahead = Ahead::of(&days, 0, 0.0, MIDNIGHT);
+        assert!((ahead.levels(960.0)[0] - 960.0).abs() < 1e-6);
+        assert!(ahead.levels(1_920.0)[0] > 1_100.0);
+        assert_eq!(ahead.levels(960.0)[1], 0.0, "nobody asked for the day after");
+    }
+
+    #[test]
+    fn units_are_whole_days_and_a_part() {
+        let days: Vec<_> = (1..=7).map(|age| day(age, 960.0)).collect();
+        let ahead = Ahead::of(&days, 0, 0.0, 10.0 * MIDNIGHT);
+        let levels = ahead.levels(960.0);
+        assert!((ahead.units(&levels, 9.5 * MIDNIGHT) - 9.5 * 960.0).abs() < 1e-6);
+        assert_eq!(ahead.units(&levels, 0.0), 0.0);
+    }
+}

@@ -103,3 +103,58 @@ pub fn weighted_median(answers: &Each, weights: &Each) -> f64 {
     }
     answers[order[EXPERTS - 1]]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: f64 = MIDNIGHT / 2.0;
+
+    #[test]
+    fn a_loss_is_a_ratio_of_totals_whichever_way_and_no_more_than_a_miss() {
+        assert_eq!(loss(50.0, 40.0, 40.0, 100.0), 0.0);
+        assert!((loss(90.0, 100.0, 0.0, 100.0) - 2_f64.ln()).abs() < 1e-9);
+        assert_eq!(loss(90.0, 100.0, 0.0, 100.0), loss(90.0, 0.0, 100.0, 100.0));
+        assert_eq!(loss(0.0, 1e9, 0.0, 100.0), LOSS_MAX);
+    }
+
+    #[test]
+    fn who_was_right_is_heard() {
+        let mut record = Record::default();
+        (0..7).for_each(|_| record.add(&[0.3, 0.3, 0.3, 0.3, 0.01, 0.3]));
+        assert_eq!(weighted_median(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &record.weights(NOON)), 5.0);
+    }
+
+    #[test]
+    fn what_was_right_ten_days_ago_counts_half() {
+        let mut record = Record::default();
+        record.add(&[0.2; EXPERTS]);
+        record.pass(10.0);
+        assert_eq!((record.weights, record.losses), (0.5, [0.1; EXPERTS]));
+    }
+
+    #[test]
+    fn a_day_on_which_the_best_expert_is_wrong_takes_its_word_from_it() {
+        let mut record = Record::default();
+        (0..14).for_each(|_| record.add(&[0.05, 0.05, 0.05, 0.05, 0.0, 0.3]));
+        let heard = |record: Record| weighted_median(&[1.0, 2.0, 3.0, 4.0, 99.0, 0.0], &record.weights(NOON));
+        assert_eq!(heard(record), 99.0);
+        assert!(heard(record.with(Some([0.05, 0.05, 0.05, 0.05, 1.0, 1.0]))) < 99.0);
+        assert_eq!(heard(record.with(None)), 99.0);
+    }
+
+    #[test]
+    fn before_anything_was_seen_no_expert_speaks_alone() {
+        for position in [0.0, 24.0, 48.0, 95.0] {
+            let weights = Record::default().weights(position);
+            let all: f64 = weights.iter().sum();
+            assert!(weights.iter().all(|weight| *weight < all / 2.0), "{position}: {weights:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_through_points_is_level_outside_of_them() {
+        let points = [(6.0, 1.0), (8.0, 2.0)];
+        assert_eq!([5.0, 6.0, 7.0, 8.0, 9.0].map(|at| between(at, &points)), [1.0, 1.0, 1.5, 2.0, 2.0]);
+    }
+}

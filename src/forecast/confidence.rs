@@ -18,3 +18,27 @@ pub fn confidence(experience: &Experience) -> Confidence {
         _ => Confidence::Normal,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forecast::curve::BINS;
+    use crate::forecast::{Holes, PastDay};
+
+    fn told(days: u32, units: impl Fn(u32) -> u64) -> Confidence {
+        let day = |age| PastDay { age, weekday: 2, bins: vec![units(age); BINS], holes: Holes::NONE };
+        confidence(&Experience::of(&(1..=days).map(day).collect::<Vec<_>>(), 2))
+    }
+
+    #[test]
+    fn confidence_needs_two_weeks_of_days_that_are_somewhat_alike() {
+        assert_eq!(
+            [told(0, |_| 10), told(1, |_| 10), told(13, |_| 10)],
+            [Confidence::Learning, Confidence::Low, Confidence::Low]
+        );
+        assert_eq!(
+            [told(14, |age| 10 + u64::from(age % 2)), told(14, |age| 1 << (age % 5))],
+            [Confidence::Normal, Confidence::Low]
+        );
+    }
+}

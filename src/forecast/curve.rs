@@ -16,21 +16,40 @@ const LATELY_HALF_LIFE: f64 = 3.0 * HOUR;
 /// A value at the start of each bin, and one at midnight.
 type Table = [f64; BINS + 1];
 
+/// The tables are large: boxed, a curve is moved at no cost.
 #[derive(Clone)]
 pub struct Curve {
-    until: Table,
-    lately: Table,
+    until: Box<Table>,
+    lately: Box<Table>,
 }
 
 impl Curve {
     pub fn of(bins: &[f64; BINS]) -> Curve {
-        let mut curve = Curve { until: [0.0; BINS + 1], lately: [0.0; BINS + 1] };
-        let faded = (-1.0 / LATELY_HALF_LIFE).exp2();
+        let mut until = Box::new([0.0; BINS + 1]);
         for (at, value) in bins.iter().enumerate() {
-            curve.until[at + 1] = curve.until[at] + value;
-            curve.lately[at + 1] = curve.lately[at] * faded + value;
+            until[at + 1] = until[at] + value;
         }
-        curve
+        Curve::rising(until)
+    }
+
+    /// Of what there was by the start of each bin, and by midnight.
+    fn rising(until: Box<Table>) -> Curve {
+        let faded = (-1.0 / LATELY_HALF_LIFE).exp2();
+        let mut lately = Box::new([0.0; BINS + 1]);
+        for at in 0..BINS {
+            lately[at + 1] = lately[at] * faded + (until[at + 1] - until[at]);
+        }
+        Curve { until, lately }
+    }
+
+    /// The weighted sum of some curves' shapes and of an even one, which has the weight that is left to 1.
+    pub fn mean<'a>(weighted: impl Iterator<Item = (f64, &'a Curve)>, even: f64) -> Curve {
+        let a_bin = even / MIDNIGHT;
+        let mut until: Box<Table> = Box::new(std::array::from_fn(|at| a_bin * at as f64));
+        for (weight, curve) in weighted {
+            until.iter_mut().zip(curve.until.iter()).for_each(|(sum, value)| *sum += weight * value);
+        }
+        Curve::rising(until)
     }
 
     pub fn total(&self) -> f64 {

@@ -27,3 +27,16 @@ impl Horizon {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_horizon_ends_in_its_day_or_beyond() {
+        let reach = |until, beyond| Reach { until, beyond };
+        assert_eq!(Horizon::DayEnd.from(40.0), reach(96.0, 0.0));
+        assert_eq!(Horizon::Bins(4.0).from(40.0), reach(44.0, 0.0));
+        assert_eq!(Horizon::Bins(96.0).from(40.0), reach(96.0, 40.0));
+    }
+}

@@ -94,7 +94,7 @@ mod tests {
     use crate::forecast::curve::BINS;
 
     fn day(age: u32, weekday: u32, total: f64) -> Day {
-        Day::of(age, weekday, [total / BINS as f64; BINS])
+        Day::of(age, weekday, &[total / BINS as f64; BINS])
     }
 
     fn levels(days: &[Day], weekday: u32) -> Levels {

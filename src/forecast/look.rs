@@ -13,7 +13,7 @@ use super::path::{Outlook, Path};
 use super::replay::{Question, losses_today};
 use super::spread::Spread;
 use super::window::Window;
-use super::{BIN_MINUTES, Experience, Forecast, Running, Today, real};
+use super::{BIN_MINUTES, Experience, Forecast, Running, Today, held, real};
 
 const DAY_MINUTES: f64 = 24.0 * 60.0;
 /// The longest window is a month, of 31 days and an hour.
@@ -24,12 +24,11 @@ const SAME_END_MINUTES: f64 = 1.0;
 impl Experience {
     /// Where the window is heading, as the running day stands.
     pub fn forecast(&self, today: &Today, running: &Running) -> Forecast {
-        // `max` and `min` rather than `clamp`: they also turn a NaN into a bound.
-        let left_minutes = running.left_minutes.max(0.0).min(LEFT_MINUTES_MAX);
+        let left_minutes = held(running.left_minutes, LEFT_MINUTES_MAX);
         if left_minutes <= 0.0 {
             return self.over(running);
         }
-        let clock = Clock::of(today.day_minutes);
+        let clock = Clock::of(today);
         let guess = Expectation::even(guess_level(running.limit, left_minutes));
         let regular = self.expected.first().unwrap_or(&guess);
         let changed = (!clock.is_regular()).then(|| regular.on(clock));
@@ -56,7 +55,7 @@ impl Experience {
         left_minutes: f64,
         running: &Running,
     ) -> (f64, Spread) {
-        let now = Moment::of(&morning.counted, morning.position);
+        let now = Moment::of(&morning.counted, morning.reached);
         let minutes = left_minutes.min(morning.left_minutes());
         let until = morning.clock.position(morning.elapsed_minutes + minutes);
         let Some(yesterday) = self.days.first() else {
@@ -69,7 +68,7 @@ impl Experience {
             Question { experience: self, position: morning.position, horizon, today: &morning.counted, stretch };
         let replay = question.replay();
         let answers = ask(expected, &yesterday.counted, &now, until);
-        let today = losses_today(expected, &yesterday.counted, &morning.counted, morning.position);
+        let today = losses_today(expected, &yesterday.counted, &morning.counted, morning.reached);
         (weighted_median(&answers, &replay.record.with(today).weights(morning.position)), replay.spread)
     }
 
@@ -89,7 +88,7 @@ impl Experience {
         if bins <= 0.0 {
             return [0.0; 7];
         }
-        let counted = morning.counted.until(morning.position);
+        let counted = morning.counted.until(morning.reached);
         Ahead::of(&self.days, self.weekday, 0.0, bins).levels(counted + today_units)
     }
 

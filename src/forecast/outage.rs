@@ -74,3 +74,57 @@ fn around(hour: usize, until: usize, is_empty: impl Fn(usize) -> bool) -> Holes 
     let later = (end..(end + BINS_AN_HOUR - 1).min(until)).take_while(|bin| is_empty(*bin));
     earlier.chain(start..end).chain(later).fold(Holes::NONE, Holes::with)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Busy from 6 h to 22 h.
+    fn usual() -> Usual {
+        let shares = std::array::from_fn(|hour| if (6..22).contains(&hour) { 1.0 / 16.0 } else { 0.0 });
+        Usual { shares, emptiness: [0.0; HOURS] }
+    }
+
+    /// Of such a day, without some bins.
+    fn without(missing: std::ops::Range<usize>) -> [f64; BINS] {
+        std::array::from_fn(|bin| if (24..88).contains(&bin) && !missing.contains(&bin) { 25.0 } else { 0.0 })
+    }
+
+    fn found(missing: std::ops::Range<usize>, usual: &Usual) -> Vec<usize> {
+        let holes = holes(&without(missing), BINS, usual);
+        (0..BINS).filter(|bin| holes.contains(*bin)).collect()
+    }
+
+    #[test]
+    fn two_empty_hours_where_many_are_expected_are_an_outage() {
+        assert_eq!(found(40..48, &usual()), (40..48).collect::<Vec<_>>());
+        assert!(found(40..44, &usual()).is_empty(), "one hour is none");
+        assert!(found(88..96, &usual()).is_empty(), "nor is the night");
+    }
+
+    #[test]
+    fn an_outage_reaches_as_far_as_empty_bins_around_its_hours_do() {
+        assert_eq!(found(38..51, &usual()), (38..51).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn hours_that_are_often_empty_are_a_habit() {
+        let mut lunch = usual();
+        lunch.emptiness[10..12].fill(0.3);
+        assert!(found(40..48, &lunch).is_empty());
+    }
+
+    #[test]
+    fn few_calls_that_are_missing_are_no_news() {
+        let bins = without(40..48).map(|units| units / 10.0);
+        assert_eq!(holes(&bins, BINS, &usual()), Holes::NONE);
+    }
+
+    #[test]
+    fn a_day_of_nothing_is_quiet_and_the_hours_to_come_are_not_missing() {
+        assert_eq!(holes(&[0.0; BINS], BINS, &usual()), Holes::NONE);
+        let mut morning = without(0..0);
+        morning[40..].fill(0.0);
+        assert_eq!(holes(&morning, 40, &usual()), Holes::NONE);
+    }
+}

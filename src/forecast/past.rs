@@ -8,7 +8,6 @@ pub struct Day {
     /// Days before today.
     pub age: f64,
     pub weekday: u32,
-    pub bins: [f64; BINS],
     pub counted: Curve,
     pub total: f64,
     /// `ln(1 + total)`: asked for by every later day.
@@ -37,9 +36,9 @@ impl Fresh {
 }
 
 impl Day {
-    pub fn of(age: u32, weekday: u32, bins: [f64; BINS]) -> Day {
-        let counted = Curve::of(&bins);
+    pub fn of(age: u32, weekday: u32, bins: &[f64; BINS]) -> Day {
+        let counted = Curve::of(bins);
         let (age, total) = (f64::from(age), counted.total());
-        Day { age, weekday, bins, counted, total, log_total: total.ln_1p(), fresh: Fresh::at(age) }
+        Day { age, weekday, counted, total, log_total: total.ln_1p(), fresh: Fresh::at(age) }
     }
 }

@@ -92,10 +92,66 @@ impl After {
             self.day += 1;
             self.shape = None;
         }
-        let shape = self
-            .shape
-            .get_or_insert_with(|| Curve::of(&shape::slow(outlook.days, later(outlook.weekday, self.day), 0.0)));
+        let shape = self.shape.get_or_insert_with(|| shape::slow(outlook.days, later(outlook.weekday, self.day), 0.0));
         let position = (minutes - self.day as f64 * DAY_MINUTES) / STEP_MINUTES;
         self.before + outlook.levels[self.day % 7] * shape.until(position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forecast::clock::Clock;
+    use crate::forecast::curve::BINS;
+    use crate::forecast::experts::Expectation;
+    use crate::forecast::{Holes, Today};
+
+    /// At 10 units a bin from now on.
+    fn path(elapsed_minutes: f64, day_minutes: f64, left_minutes: f64) -> Path {
+        let (bins, holes) = (Vec::new(), Holes::NONE);
+        let today = Today { weekday: 0, bins, holes, elapsed_minutes, day_minutes, clock_change_minutes: 180.0 };
+        let clock = Clock::of(&today);
+        let expected = Expectation::even(960.0).on(clock);
+        let morning = Morning::of(&today, clock, &expected, None);
+        let days = [Day::of(1, 6, &[10.0; BINS])];
+        let outlook = Outlook {
+            slow: &expected.slow,
+            today: left_minutes.min(morning.left_minutes()) / STEP_MINUTES * 10.0,
+            levels: [960.0; 7],
+            morning: &morning,
+            days: &days,
+            weekday: 0,
+        };
+        Path::of(&outlook, left_minutes)
+    }
+
+    fn assert_even(path: &Path) {
+        for (step, units) in path.units.iter().enumerate() {
+            let even = path.minutes(step) / STEP_MINUTES * 10.0;
+            assert!((units - even).abs() < 1e-6, "{units} and not {even} after {} minutes", path.minutes(step));
+        }
+    }
+
+    #[test]
+    fn a_path_goes_through_midnight_to_the_windows_end() {
+        assert_even(&path(600.0, 1_440.0, 840.0));
+        assert_even(&path(600.0, 1_440.0, 40.0));
+        assert_even(&path(607.0, 1_440.0, 1_440.0));
+        let month = path(600.0, 1_440.0, 30.0 * 1_440.0);
+        assert_even(&month);
+        assert_eq!(month.units.len(), 30 * BINS + 1);
+    }
+
+    #[test]
+    fn a_path_knows_when_clocks_change() {
+        for day_minutes in [1_380.0, 1_500.0] {
+            assert_even(&path(0.0, day_minutes, day_minutes));
+        }
+    }
+
+    #[test]
+    fn the_last_step_ends_with_the_window() {
+        let path = path(600.0, 1_440.0, 40.0);
+        assert_eq!((path.units.len(), path.minutes(2), path.minutes(3)), (4, 30.0, 40.0));
     }
 }

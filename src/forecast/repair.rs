@@ -18,6 +18,7 @@ const USUAL_DAYS_MIN: usize = 3;
 /// A day on its way.
 struct Draft {
     age: u32,
+    /// Below 7.
     weekday: u32,
     bins: [f64; BINS],
     hours: Hourly,
@@ -34,7 +35,7 @@ pub fn whole(history: &[PastDay], weekday: u32) -> (Vec<Day>, Option<Usual>) {
     let usual = (drafts.len() >= USUAL_DAYS_MIN).then(|| mark_outages(&mut drafts, weekday));
     drafts.retain(Draft::is_worth_it);
     fill(&mut drafts);
-    let days = drafts.into_iter().map(|draft| Day::of(draft.age, draft.weekday, draft.bins)).collect();
+    let days = drafts.iter().map(|draft| Day::of(draft.age, draft.weekday, &draft.bins)).collect();
     (days, usual)
 }
 
@@ -79,7 +80,7 @@ fn mark_outages(drafts: &mut [Draft], weekday: u32) -> Usual {
             draft.settle();
         }
     }
-    usual.of_weekday(weekday).clone()
+    usual.of_weekday(weekday % 7).clone()
 }
 
 /// What is usual for each day of the week.
@@ -95,7 +96,7 @@ impl Weekdays {
     }
 
     fn of_weekday(&self, weekday: u32) -> &Usual {
-        &self.0[weekday as usize % 7]
+        &self.0[weekday as usize]
     }
 }
 
@@ -123,7 +124,7 @@ fn emptiness(drafts: &[Draft], weekday: u32, shares: &[Hourly; 7]) -> Hourly {
     for draft in drafts {
         let weight = SHAPE.likeness(draft.weekday, weekday);
         weights += weight;
-        let usual = &shares[draft.weekday as usize % 7];
+        let usual = &shares[draft.weekday as usize];
         for (hour, units) in draft.hours.into_iter().enumerate() {
             if outage::is_empty(units, draft.total * usual[hour]) {
                 sums[hour] += weight;
@@ -140,7 +141,7 @@ fn fill(drafts: &mut [Draft]) {
     }
     let shapes: [_; 7] = std::array::from_fn(|weekday| shares(drafts, weekday_number(weekday)));
     for draft in drafts.iter_mut() {
-        let shape = &shapes[draft.weekday as usize % 7];
+        let shape = &shapes[draft.weekday as usize];
         let believed = |bin: &usize| !draft.holes.contains(*bin);
         let share: f64 = (0..BINS).filter(believed).map(|bin| shape[bin]).sum();
         let level = if share > 0.0 { draft.total / share } else { 0.0 };
@@ -170,4 +171,74 @@ fn shares(drafts: &[Draft], weekday: u32) -> [f64; BINS] {
         }
     }
     std::array::from_fn(|bin| sums[bin] / weights[bin])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(age: u32, bins: Vec<u64>, holes: Holes) -> PastDay {
+        PastDay { age, weekday: (700 - age) % 7, bins, holes }
+    }
+
+    fn even(age: u32, holes: Holes) -> PastDay {
+        day(age, vec![100; BINS], holes)
+    }
+
+    fn first(bins: usize) -> Holes {
+        (0..bins).fold(Holes::NONE, Holes::with)
+    }
+
+    #[test]
+    fn a_hole_is_filled_at_the_days_own_level() {
+        let busy = day(1, vec![200; BINS], first(20));
+        let (days, _) = whole(&[busy, even(2, Holes::NONE)], 0);
+        assert!((days[0].total - 19_200.0).abs() < 300.0, "{}", days[0].total);
+        assert_eq!((days[0].counted.bin(20).round(), days[1].total), (200.0, 9_600.0));
+    }
+
+    #[test]
+    fn what_was_counted_in_a_hole_is_not_taken_for_all_of_it() {
+        let mut bins = vec![100; BINS];
+        bins[0] = 3;
+        let (days, _) = whole(&[day(1, bins, first(1)), even(2, Holes::NONE)], 0);
+        assert!(days[0].counted.bin(0) > 90.0, "{}", days[0].counted.bin(0));
+    }
+
+    #[test]
+    fn days_of_which_less_than_half_is_known_are_dropped_and_so_are_those_that_are_not_over() {
+        let history =
+            [even(0, Holes::NONE), even(1, first(49)), even(2, first(48)), even(3, Holes::ALL), even(400, Holes::NONE)];
+        let ages: Vec<_> = whole(&history, 0).0.iter().map(|day| day.age).collect();
+        assert_eq!(ages, [2.0]);
+    }
+
+    #[test]
+    fn an_outage_is_found_and_filled_and_a_clean_history_stays_as_it_was() {
+        let mut history: Vec<_> = (1..=14).map(|age| even(age, Holes::NONE)).collect();
+        let totals = |history: &[PastDay]| whole(history, 0).0.iter().map(|day| day.total).collect::<Vec<_>>();
+        assert_eq!(totals(&history), [9_600.0; 14]);
+        history[4].bins[40..60].fill(0);
+        assert!((totals(&history)[4] - 9_600.0).abs() < 100.0, "{:?}", totals(&history));
+    }
+
+    #[test]
+    fn days_off_are_no_outages() {
+        let week = |age: u32| day(age, vec![if (700 - age) % 7 >= 5 { 0 } else { 100 }; BINS], Holes::NONE);
+        let (days, _) = whole(&(1..=28).map(week).collect::<Vec<_>>(), 0);
+        assert_eq!(days.iter().filter(|day| day.total == 0.0).count(), 8);
+    }
+
+    #[test]
+    fn a_day_of_more_bins_than_a_wall_clock_shows_keeps_its_total() {
+        let (days, _) = whole(&[day(1, vec![1; 100], Holes::NONE), day(2, vec![7], Holes::NONE)], 0);
+        assert_eq!([days[0].total, days[1].total], [100.0, 7.0]);
+    }
+
+    #[test]
+    fn with_holes_at_the_same_time_each_day_there_is_no_shape_to_fill_from_but_an_even_one() {
+        let history: Vec<_> = (1..=14).map(|age| even(age, first(4))).collect();
+        let (days, _) = whole(&history, 0);
+        assert!(days.iter().all(|day| (day.total - 9_600.0).abs() < 1.0));
+    }
 }

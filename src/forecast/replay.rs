@@ -173,3 +173,43 @@ pub fn losses_today(expected: &Expectation, yesterday: &Curve, counted: &Curve, 
     let (came, level) = (counted.between(from, position), expected.levels.middle());
     Some(answers.map(|answer| loss(level, answer, came, level)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forecast::curve::BINS;
+    use crate::forecast::{Holes, PastDay};
+
+    fn experience(ages: impl Iterator<Item = u32>) -> Experience {
+        let day = |age| PastDay { age, weekday: 2, bins: vec![10; BINS], holes: Holes::NONE };
+        Experience::of(&ages.map(day).collect::<Vec<_>>(), 2)
+    }
+
+    /// The errors seen from this position, until a horizon, with an even day running.
+    fn seen(experience: &Experience, position: f64, horizon: Horizon) -> usize {
+        let mut bins = [10.0; BINS];
+        bins[position as usize..].fill(0.0);
+        let today = Curve::of(&bins);
+        let replay = Question { experience, position, horizon, today: &today, stretch: 1.0 }.replay();
+        assert!(replay.spread.quantile(0.5).abs() < 1e-3, "each day was as forecast");
+        replay.spread.errors()
+    }
+
+    #[test]
+    fn each_past_day_but_the_oldest_is_asked_three_times() {
+        let week = experience(1..=7);
+        assert_eq!(seen(&week, 48.0, Horizon::DayEnd), 18);
+        assert_eq!(seen(&week, 0.0, Horizon::DayEnd), 12, "an hour before midnight is another day's");
+        assert_eq!(seen(&week, 94.0, Horizon::DayEnd), 12);
+    }
+
+    #[test]
+    fn a_window_beyond_midnight_is_judged_where_what_came_is_known() {
+        // Yesterday's reaches into today, as far as today is; an hour later it would reach beyond now.
+        assert_eq!(seen(&experience(1..=7), 48.0, Horizon::Bins(MIDNIGHT)), 17);
+        // Without day 3, nothing is known of what came after day 4.
+        let broken = experience([1, 2, 4, 5, 6, 7].into_iter());
+        assert_eq!(seen(&broken, 48.0, Horizon::Bins(MIDNIGHT)), 11);
+        assert_eq!(seen(&broken, 48.0, Horizon::DayEnd), 15);
+    }
+}

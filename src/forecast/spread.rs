@@ -1,4 +1,6 @@
-//! Errors of the same forecast on past days become the spread around today's.
+//! Errors of the same forecast on past days become the spread around today's: conformal prediction whose errors
+//! count for less the older they are (Barber, Candes, Ramdas & Tibshirani, Annals of Statistics 2023), and which
+//! begins with an assumption, as a week gives few errors.
 //! This file never assumes a Poisson: real traffic is so over-dispersed that textbook intervals hold a tenth
 //! of what they promise.
 
@@ -99,6 +101,11 @@ impl Spread {
         below / (self.assumed.days + weight(self.seen.len()))
     }
 
+    #[cfg(test)]
+    pub fn errors(&self) -> usize {
+        self.seen.len()
+    }
+
     /// The error that this share of errors stays below, found by halving the range of errors.
     pub fn quantile(&self, share: f64) -> f64 {
         let (mut low, mut high) = (-ERROR_MAX, ERROR_MAX);
@@ -138,5 +145,26 @@ mod tests {
         (1..=28).for_each(|age| spread.add(0.0, f64::from(age), 1.0));
         let spread = spread.settled();
         assert!(spread.quantile(0.9) - spread.quantile(0.1) < 0.05);
+    }
+
+    #[test]
+    fn a_steady_client_narrows_what_is_assumed_and_a_wild_one_widens_it() {
+        let band = |error: f64| {
+            let mut spread = Spread::after(7, 1.0);
+            (1..=7).for_each(|age| spread.add(if age % 2 == 0 { error } else { -error }, f64::from(age), 1.0));
+            let spread = spread.settled();
+            spread.quantile(0.95) - spread.quantile(0.05)
+        };
+        assert!(band(0.1) < band(0.5) && band(0.5) < band(1.5));
+    }
+
+    #[test]
+    fn errors_of_a_longer_window_are_stretched_and_none_is_more_than_wild() {
+        let mut spread = Spread::after(28, 2.0);
+        (1..=28).for_each(|age| spread.add(0.5, f64::from(age), 1.0));
+        spread.add(5.0, 1.0, 1.0);
+        let spread = spread.settled();
+        assert!((spread.quantile(0.5) - 1.0).abs() < 0.01);
+        assert_eq!(spread.below(ERROR_MAX + 1.0).clamp(0.99, 1.0), spread.below(ERROR_MAX + 1.0));
     }
 }

@@ -91,3 +91,57 @@ impl<'a> Window<'a> {
         ((factor * expected + self.offset) / (expected + self.offset)).ln()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 10 units each quarter of an hour, for an hour.
+    fn path() -> Path {
+        Path { left_minutes: 60.0, units: vec![0.0, 10.0, 20.0, 30.0, 40.0] }
+    }
+
+    fn window<'a>(path: &'a Path, spread: &'a Spread, limit: u64, used: u64, leaving: &[u64]) -> Window<'a> {
+        let running = Running { limit, used, left_minutes: path.left_minutes, leaving: leaving.to_vec() };
+        Window::of(&running, path, spread, 100.0)
+    }
+
+    #[test]
+    fn a_fixed_window_ends_with_all_that_comes() {
+        let (path, spread) = (path(), Spread::after(0, 1.0));
+        let window = window(&path, &spread, 125, 100, &[]);
+        assert_eq!(window.peak(0.5), 140);
+        assert!(window.peak(0.1) < 140 && window.peak(0.9) > 140);
+        assert_eq!(window.sustainable_per_minute(), 25.0 / 60.0);
+        assert!((window.exhaustion_minutes(0.5).expect("runs out") - 37.5).abs() < 1e-3);
+        assert!(window.exhaustion_minutes(0.9) < window.exhaustion_minutes(0.5));
+        assert_eq!(window.exhaustion_minutes(0.1), None);
+    }
+
+    #[test]
+    fn a_rolling_window_is_judged_by_its_fullest_moment() {
+        let (path, spread) = (path(), Spread::after(0, 1.0));
+        // Nothing leaves for half an hour, then all does.
+        let window = window(&path, &spread, 115, 100, &[0, 0, 100, 0]);
+        assert_eq!(window.peak(0.5), 120);
+        assert!((window.exhaustion_minutes(0.5).expect("runs out") - 22.5).abs() < 1e-3);
+        assert_eq!(window.sustainable_per_minute(), 0.5);
+    }
+
+    #[test]
+    fn a_rolling_window_that_only_empties_is_fullest_now() {
+        let (path, spread) = (path(), Spread::after(0, 1.0));
+        let window = window(&path, &spread, 100, 100, &[25; 4]);
+        assert_eq!((window.peak(0.5), window.exhaustion_minutes(0.5)), (100, None));
+        assert!(window.exceed_probability() < 0.5);
+        assert!((window.sustainable_per_minute() - 25.0 / 15.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_chance_to_pass_the_limit_is_half_where_the_median_ends() {
+        let (path, spread) = (path(), Spread::after(0, 1.0));
+        let chance = |limit| window(&path, &spread, limit, 100, &[]).exceed_probability();
+        assert!((chance(140) - 0.5).abs() < 1e-6);
+        assert!(chance(120) > 0.5 && chance(160) < 0.5 && chance(99) == 1.0);
+    }
+}

@@ -56,6 +56,15 @@ impl Desk {
         }
     }
 
+    /// There is news that is not for this receiver: whether it knows the latest is not known any more.
+    pub fn forget(&mut self, id: &str) {
+        match &mut self.kind {
+            Kind::Queue(queue) => queue.forget(id),
+            // What stands is told again anyway.
+            Kind::Board(_) => {}
+        }
+    }
+
     /// Time has passed.
     pub fn pass(&mut self, time: Duration) -> Vec<Dropped> {
         self.pause = self.pause.saturating_sub(time);

@@ -79,7 +79,8 @@ impl Queue {
         self.told.iter().any(|(id, status)| *id == message.id && *status == message.status)
     }
 
-    fn forget(&mut self, id: &str) {
+    /// What the receiver knows of this is not known any more.
+    pub fn forget(&mut self, id: &str) {
         self.told.retain(|(known, _)| known != id);
     }
 

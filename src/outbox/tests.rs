@@ -249,7 +249,13 @@ fn an_end_that_a_notifier_does_not_want_takes_no_beginning_back() {
     assert_eq!(room.tried(), ["ops: first"]);
     room.answer("ops", None);
     assert_eq!(room.tried(), ["ops: a"]);
+    room.answer("ops", None);
     assert_eq!(room.said, [""; 0]);
+    for message in [resolved("a"), firing("a")] {
+        let notes = room.outbox.put(&message, std::slice::from_ref(&deaf));
+        room.note(notes);
+    }
+    assert_eq!(room.tried(), ["ops: a"], "it began again");
 }
 
 #[test]
@@ -307,7 +313,7 @@ fn of_too_many_the_mildest_are_dropped_and_ends_before_beginnings() {
     for last in ["x", "y", "z"] {
         room.tell(&["ops"], &grave(last));
     }
-    let dropped = |what: &str| format!("notify \"ops\": {what} is dropped: 100 or more wait already");
+    let dropped = |what: &str| format!("notify \"ops\": {what} is dropped: too many messages wait already");
     assert_eq!(room.said, [dropped("the end of end"), dropped("mild"), dropped("grave")]);
     assert_eq!((room.count("dropped"), room.outbox.statuses(&[notifier("ops")])[0].pending), (3, 100));
 }

@@ -148,6 +148,8 @@ pub fn projected_quota() -> QuotaStatus {
 pub fn any_day_quota() -> QuotaStatus {
     QuotaStatus {
         name: "jobs/sync".into(),
+        // No server knows of a budget.
+        server: None,
         within: Some("jobs".into()),
         window: WindowKind::AnyDay,
         limit: 20_000,
@@ -177,6 +179,8 @@ pub fn alert() -> Message {
         severity: Severity::Warning,
         quota: Some(quota.name.clone()),
         source: None,
+        title: "maps is forecast to exceed its limit (79% used)".into(),
+        quiet: false,
         message: "quota \"maps\" is forecast to exceed its limit: 7,900 of 10,000 used (79%)".into(),
         at: now(),
         since: now() - TimeDelta::minutes(10),
@@ -206,6 +210,8 @@ pub fn trouble() -> Message {
         severity: Severity::Warning,
         quota: None,
         source: Some("/srv/crm/api.log".into()),
+        title: "/srv/crm/api.log is silent".into(),
+        quiet: false,
         message: "source \"/srv/crm/api.log\" has been silent for 9 h 00 min".into(),
         at: now(),
         since: now() - TimeDelta::hours(7),

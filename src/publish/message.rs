@@ -24,8 +24,16 @@ pub struct Message {
     pub quota: Option<String>,
     /// What is concerned, where it is one source.
     pub source: Option<String>,
-    /// One sentence for a person: used, limit, forecast with band, when it runs out, reset, what may be spent.
+    /// A headline of a few words; subject of a mail, first line of a chat message. Empty in what an older daycap said.
+    #[serde(default)]
+    pub title: String,
+    /// One sentence for a person: used, limit, forecast with band, when it runs out, reset, what may be spent, who spends
+    /// it; or what is over, and how it ended.
     pub message: String,
+    /// No news for people: a graver matter goes on, or is over with this one and says so. It is for receivers that keep what
+    /// fires by its id, and for the history.
+    #[serde(default)]
+    pub quiet: bool,
     /// When this was said.
     pub at: DateTime<Utc>,
     /// Since when it holds; the same in the message that it is over.
@@ -35,11 +43,20 @@ pub struct Message {
     pub figures: Option<Figures>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     Firing,
     Resolved,
+}
+
+impl Status {
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Firing => "firing",
+            Status::Resolved => "resolved",
+        }
+    }
 }
 
 /// How soon somebody must act.
@@ -77,10 +94,20 @@ pub enum Drill {
     Test,
 }
 
+impl Topic {
+    pub fn severity(self) -> Severity {
+        match self {
+            Topic::Quota(level) => level.severity(),
+            Topic::Counting(concern) => concern.severity(),
+            Topic::Drill(Drill::Test) => Severity::Info,
+        }
+    }
+}
+
 impl fmt::Display for Topic {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Topic::Quota(level) => formatter.write_str(level.name()),
+            Topic::Quota(level) => level.fmt(formatter),
             Topic::Counting(concern) => formatter.write_str(concern.name()),
             Topic::Drill(Drill::Test) => formatter.write_str("test"),
         }
@@ -105,6 +132,51 @@ pub struct Figures {
     /// The busiest three.
     #[serde(default)]
     pub top: Vec<Contributor>,
+}
+
+/// What fires, from its first message to the one that it is over. Kept in `state.json` for so long, so that the last
+/// message names the same matter as the first though daycap was restarted between them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Matter {
+    pub id: String,
+    pub level: Topic,
+    pub quota: Option<String>,
+    pub source: Option<String>,
+    pub since: DateTime<Utc>,
+}
+
+/// What a person reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    pub title: String,
+    pub message: String,
+}
+
+impl Matter {
+    pub fn fires(&self, text: Text, figures: Option<Figures>, at: DateTime<Utc>) -> Message {
+        self.say(Status::Firing, text, figures, at)
+    }
+
+    pub fn is_over(&self, text: Text, figures: Option<Figures>, at: DateTime<Utc>) -> Message {
+        self.say(Status::Resolved, text, figures, at)
+    }
+
+    fn say(&self, status: Status, text: Text, figures: Option<Figures>, at: DateTime<Utc>) -> Message {
+        Message {
+            id: self.id.clone(),
+            status,
+            level: self.level,
+            severity: self.level.severity(),
+            quota: self.quota.clone(),
+            source: self.source.clone(),
+            title: text.title,
+            message: text.message,
+            quiet: false,
+            at,
+            since: self.since,
+            figures,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -71,6 +71,20 @@ fn quotas(scrape: &Scrape, quotas: &[QuotaStatus]) -> prometheus::Result<()> {
         "1 if the current window's count is all there was, 0 if it is a lower bound.",
         ["quota"],
         each(|quota| exact(&quota.completeness)),
+    )?;
+    alerts(scrape, quotas)
+}
+
+/// Only what holds has a series, so that an alert ends where its series does.
+fn alerts(scrape: &Scrape, quotas: &[QuotaStatus]) -> prometheus::Result<()> {
+    let holding =
+        quotas.iter().flat_map(|quota| quota.alerts.iter().map(|level| (quota.name.as_str(), level.to_string())));
+    let holding: Vec<_> = holding.collect();
+    scrape.gauge(
+        "daycap_alert_firing",
+        "1 for each level that holds for the quota now, by daycap's own thresholds; absent for those that do not.",
+        ["quota", "level"],
+        holding.iter().map(|(quota, level)| ([*quota, level.as_str()], 1.0)),
     )
 }
 
@@ -106,9 +120,9 @@ fn windows(scrape: &Scrape, quotas: &[QuotaStatus]) -> prometheus::Result<()> {
         |quota| Some(seconds(quota.burst.as_ref()?.busiest?.start)),
     )?;
     gauge(
-        "daycap_quota_minutes_above_burst",
-        "Minutes of the current window with more requests than the burst limit allows; a lower bound of a limit a second.",
-        |quota| Some(float(quota.burst.as_ref()?.minutes_above)),
+        "daycap_quota_above_burst_seconds",
+        "Length of the current window's minutes that had more requests than the burst limit allows.",
+        |quota| Some(60.0 * float(quota.burst.as_ref()?.minutes_above)),
     )
 }
 

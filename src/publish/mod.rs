@@ -7,6 +7,7 @@ pub mod example;
 pub mod message;
 pub mod alert;
 pub mod trouble;
+pub mod history;
 pub mod deliver;
 pub mod text;
 pub mod window;

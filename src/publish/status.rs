@@ -44,8 +44,8 @@ pub fn over_or_forecast_over(snapshot: &Snapshot) -> bool {
 
 fn says_over(level: Level) -> bool {
     match level {
-        Level::Projected | Level::Exceeded => true,
-        Level::Used80 | Level::Used95 => false,
+        Level::Projected | Level::Imminent | Level::Exceeded => true,
+        Level::Used(_) => false,
     }
 }
 
@@ -94,6 +94,10 @@ fn block(quota: &QuotaStatus, now: DateTime<Utc>) -> String {
     for (name, value) in rows.into_iter().filter_map(|(name, value)| Some((name, value?))) {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {name:<11} {value}");
+    }
+    if !quota.alerts.is_empty() {
+        let levels: Vec<_> = quota.alerts.iter().map(Level::to_string).collect();
+        let _ = writeln!(text, "  {:<11} {}", "alerts", levels.join(", "));
     }
     if let Some(truth) = &quota.server {
         let _ = writeln!(text, "  {:<11} {}", "server says", server::told(truth, quota));
@@ -232,10 +236,11 @@ mod tests {
               may spend   2.0 a minute until then
               busiest     geo /v1/geocode 7,900 (usually 4,100)
               count       at least this many: app.log was truncated before 1,024 bytes were read (between 2026-11-22 13:00:00 and 13:02:00 UTC)
+              alerts      projected
               silent      /srv/crm/api.log: low usage may be lines that are not there
 
             jobs/sync (part of jobs): 9,300 of 20,000 used in the last 24 h [###########.............] 47 %
-              today       5,100 used on 2026-11-22, which ends 2026-11-23 00:00 UTC; whose day counts is not known
+              today       5,100 on 2026-11-22, which ends 2026-11-23 00:00 UTC; the provider's own day is not known
               fullest     11,250 in the 24 h until 2026-11-22 05:30 UTC
               forecast    33,850, 8 times in 10 between 31,020 and 36,700 (28 days of history)
               over limit  2 % likely
@@ -292,7 +297,7 @@ mod tests {
             over_or_forecast_over(&snapshot)
         };
         assert!(!check(12_345, &[]));
-        assert!(!check(40_000, &[Level::Used80, Level::Used95]));
+        assert!(!check(40_000, &[Level::Used(80), Level::Used(95)]));
         assert!(check(12_345, &[Level::Projected]));
         assert!(check(39_000, &[Level::Exceeded]));
         assert!(check(40_001, &[]));

@@ -14,7 +14,7 @@ pub fn used(quota: &QuotaStatus) -> &'static str {
         WindowKind::Month { .. } => "used this month",
         WindowKind::Hour => "used this hour",
         WindowKind::Rolling | WindowKind::AnyDay => "used in the last 24 h",
-        WindowKind::FirstCall if quota.begun => "used since the window's first call",
+        WindowKind::FirstCall if quota.begun => "used since the first call",
         WindowKind::FirstCall => "used, the window has not begun",
     }
 }
@@ -52,11 +52,11 @@ pub fn not_before(quota: &QuotaStatus) -> &'static str {
     if quota.window.is_rolling() { "not in the next 24 h" } else { "not before it resets" }
 }
 
-/// `3,021 since 2026-11-22 00:00 UTC`: the calendar's day, where the provider does not say when its own begins.
+/// `3,021 on 2026-11-22, which ends 2026-11-23 00:00 UTC`: the calendar's day, where the provider does not say when its own begins.
 pub fn calendar_day(quota: &QuotaStatus) -> Option<String> {
     let day = quota.calendar_day.as_ref()?;
     let resets = instant(day.resets_at, &quota.zone);
-    Some(format!("{} used on {}, which ends {resets}; whose day counts is not known", thousands(day.used), day.day))
+    Some(format!("{} on {}, which ends {resets}; the provider's own day is not known", thousands(day.used), day.day))
 }
 
 /// `41,000 in the 24 h until 2026-11-22 09:12 UTC`, where those were fuller than the last.
@@ -106,7 +106,7 @@ mod tests {
             used this month: 2026-11-23 00:00 UTC, in 9 h 30 min · reset 2026-11-23 00:00 UTC
             used this hour: 2026-11-23 00:00 UTC, in 9 h 30 min · reset 00:00 UTC
             used in the last 24 h: each unit 24 h after its use, the last at 2026-11-23 00:00 UTC, in 9 h 30 min · rolling 24 h
-            used since the window's first call: 2026-11-23 00:00 UTC, in 9 h 30 min · reset 00:00 UTC
+            used since the first call: 2026-11-23 00:00 UTC, in 9 h 30 min · reset 00:00 UTC
             used in the last 24 h: each unit 24 h after its use, the last at 2026-11-23 00:00 UTC, in 9 h 30 min · rolling 24 h"#]].assert_eq(&told.join("\n"));
         let waiting = QuotaStatus { window: WindowKind::FirstCall, begun: false, used: 0, ..example::calm_quota() };
         assert_eq!(resets(&waiting, example::now()), "24 h after the next call, which begins the window");

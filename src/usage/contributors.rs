@@ -127,35 +127,43 @@ impl Contributors {
         all
     }
 
-    /// What this one spent in these minutes.
+    /// What this one spent in these minutes; of an hour that the span cuts, its share, for a mean of days needs no more.
     pub fn units(&self, who: &Who, span: &Range<Minute>) -> u64 {
-        let Some(wanted) = self.ids.get(who) else { return 0 };
-        let mut sum = 0_u64;
-        self.each(span, |id, units| sum = sum.saturating_add(if id == *wanted { units } else { 0 }));
-        sum
+        let Some(id) = self.ids.get(who) else { return 0 };
+        let units = |(hour, part): (u32, Range<u32>)| {
+            let units = self.hours.get(&hour).and_then(|of_hour| of_hour.get(id));
+            units.map_or(0, |units| share(*units, &part))
+        };
+        self.parts(span).map(units).fold(0, u64::saturating_add)
     }
 
     /// All that lies in these minutes: whole hours as such, an hour that the span cuts by its minutes; where these are
-    /// not known any more, in proportion.
+    /// not known any more, by its share.
     fn each(&self, span: &Range<Minute>, mut take: impl FnMut(u32, u64)) {
-        if span.is_empty() {
-            return;
-        }
-        for (hour, of_hour) in self.hours.range(span.start.0 / HOUR..=(span.end.0 - 1) / HOUR) {
-            let (begins, ends) = (hour * HOUR, hour.saturating_add(1).saturating_mul(HOUR));
-            let part = span.start.0.max(begins)..span.end.0.min(ends);
-            let minutes = u64::from(part.end - part.start);
-            if minutes == u64::from(HOUR) {
-                of_hour.iter().for_each(|(id, units)| take(*id, *units));
-            } else if part.start >= self.recent_from.0 {
+        for (hour, part) in self.parts(span) {
+            let is_whole = part.end - part.start == HOUR;
+            if !is_whole && part.start >= self.recent_from.0 {
                 let cut = self.recent.range(Minute(part.start)..Minute(part.end));
                 cut.flat_map(|(_, of)| of).for_each(|(id, units)| take(*id, *units));
             } else {
-                let share = |units: u64| u128::from(units) * u128::from(minutes) / u128::from(HOUR);
-                of_hour.iter().for_each(|(id, units)| take(*id, u64::try_from(share(*units)).unwrap_or(u64::MAX)));
+                self.hours[&hour].iter().for_each(|(id, units)| take(*id, share(*units, &part)));
             }
         }
     }
+
+    /// The hours of a span that are known, and which minutes of them lie in it.
+    fn parts(&self, span: &Range<Minute>) -> impl Iterator<Item = (u32, Range<u32>)> {
+        let (start, end) = (span.start.0, span.end.0.max(span.start.0));
+        let hours = self.hours.range(start / HOUR..end.div_ceil(HOUR)).map(|(hour, _)| *hour);
+        let part = move |hour: u32| start.max(hour * HOUR)..end.min((hour * HOUR).saturating_add(HOUR));
+        hours.map(move |hour| (hour, part(hour)))
+    }
+}
+
+/// The part of an hour's units that falls to some of its minutes.
+fn share(units: u64, part: &Range<u32>) -> u64 {
+    let minutes = u128::from(part.end - part.start);
+    u64::try_from(u128::from(units) * minutes / u128::from(HOUR)).unwrap_or(u64::MAX)
 }
 
 fn sum(minutes: &Minutes) -> u64 {
@@ -184,7 +192,7 @@ mod tests {
         assert_eq!(told(&all.busiest(&(Minute(6_030)..Minute(6_190)), 9)), [("search", 160), ("contact", 70)]);
         assert_eq!(told(&all.busiest(&(Minute(6_062)..Minute(6_070)), 9)), [("search", 8)]);
         assert_eq!(told(&all.busiest(&(Minute(6_070)..Minute(6_070)), 9)), []);
-        assert_eq!(all.units(&("crm".to_owned(), "contact".to_owned()), &(Minute(6_000)..Minute(6_062))), 70);
+        assert_eq!(all.units(&("crm".to_owned(), "contact".to_owned()), &(Minute(6_000)..Minute(6_120))), 70);
     }
 
     #[test]

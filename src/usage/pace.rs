@@ -3,27 +3,20 @@
 
 use std::ops::Range;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::count::tally::Minutes;
 use crate::day::Minute;
 use crate::publish::snapshot::{BurstStatus, BusiestMinute};
 use crate::quota::Burst;
 
-/// A running minute says something of the pace once this much of it has passed: less would make a frenzy of the one
-/// request in its first second, more would show a burst late.
-const TELLING: TimeDelta = TimeDelta::seconds(20);
-
-/// Units a minute: of the last whole minute, or the running one's at its own pace, whichever is more.
+/// Units of the last sixty seconds, as far as minutes tell: the running one's, and the share of the last one's that is
+/// less than a minute old. The running minute at its own pace would make a frenzy of each job that begins with it.
 pub fn per_minute(minutes: &Minutes, now: DateTime<Utc>) -> f64 {
     let running = Minute::at(now);
     let units = |minute| minutes.get(&minute).copied().unwrap_or(0) as f64;
-    let passed = now - running.start();
-    let last = units(Minute(running.0.saturating_sub(1)));
-    if passed < TELLING {
-        return last;
-    }
-    last.max(units(running) * 60_000.0 / passed.num_milliseconds() as f64)
+    let left = 1.0 - (now - running.start()).as_seconds_f64() / 60.0;
+    units(running) + units(Minute(running.0.saturating_sub(1))) * left
 }
 
 /// The busiest minute of a span.
@@ -50,15 +43,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_shows_within_half_a_minute_of_its_beginning() {
+    fn a_burst_is_seen_as_it_grows_and_a_job_at_the_minutes_start_is_no_frenzy() {
         let at = |text: &str| -> DateTime<Utc> { text.parse().expect("an instant") };
         let running = Minute::at(at("2026-11-22T12:00:00Z"));
         let minutes = Minutes::from([(Minute(running.0 - 1), 30), (running, 250)]);
-        assert_eq!(per_minute(&minutes, at("2026-11-22T12:00:19Z")), 30.0);
-        assert_eq!(per_minute(&minutes, at("2026-11-22T12:00:25Z")), 600.0);
-        let slowing = Minutes::from([(Minute(running.0 - 1), 30), (running, 10)]);
-        assert_eq!(per_minute(&slowing, at("2026-11-22T12:00:50Z")), 30.0);
-        assert_eq!(per_minute(&Minutes::new(), at("2026-11-22T12:00:50Z")), 0.0);
+        assert_eq!(per_minute(&minutes, at("2026-11-22T12:00:00Z")), 280.0);
+        assert_eq!(per_minute(&minutes, at("2026-11-22T12:00:30Z")), 265.0);
+        let job = Minutes::from([(running, 200)]);
+        assert_eq!(per_minute(&job, at("2026-11-22T12:00:20Z")), 200.0);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver as Channel, channel};
+use std::sync::{Arc, Mutex};
 
 use super::DEADLINE;
 
@@ -12,7 +13,7 @@ use super::DEADLINE;
 pub enum Answer {
     /// A status, headers as lines, and a body.
     Says(u16, &'static str, &'static str),
-    /// Nothing, ever; the connection stays open.
+    /// Nothing; the connection stays open, until it is let go.
     Hangs,
     /// The connection is cut when the request has been read.
     Dies,
@@ -39,6 +40,7 @@ impl Request {
 pub struct Receiver {
     pub address: SocketAddr,
     requests: Channel<Request>,
+    hanging: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl Receiver {
@@ -48,12 +50,16 @@ impl Receiver {
         let address = listener.local_addr().expect("an address");
         let (sender, requests) = channel();
         let answers = answers.to_vec();
+        let hanging = Arc::<Mutex<Vec<TcpStream>>>::default();
+        let held = hanging.clone();
         // It ends with the test's process; a connection that hangs stays with it.
         std::thread::spawn(move || {
-            let mut hanging = Vec::new();
             for (index, stream) in listener.incoming().enumerate() {
                 let answer = &answers[index.min(answers.len() - 1)];
                 let mut stream = stream.expect("a connection");
+                if matches!(answer, Answer::Hangs) {
+                    held.lock().expect("whole").push(stream.try_clone().expect("a second handle"));
+                }
                 let request = if matches!(answer, Answer::DiesEarly) { None } else { read(&stream) };
                 if let Some(request) = request
                     && sender.send(request).is_err()
@@ -62,13 +68,12 @@ impl Receiver {
                 }
                 match answer {
                     Answer::Says(status, headers, body) => _ = write(&mut stream, *status, headers, body),
-                    Answer::Hangs => hanging.push(stream),
-                    Answer::Dies => {}
+                    Answer::Hangs | Answer::Dies => {}
                     Answer::DiesEarly => _ = stream.read(&mut [0; 16]),
                 }
             }
         });
-        Receiver { address, requests }
+        Receiver { address, requests, hanging }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -78,6 +83,21 @@ impl Receiver {
     /// The next request that arrived.
     pub fn next(&self) -> Request {
         self.requests.recv_timeout(DEADLINE).expect("a request arrives")
+    }
+}
+
+impl Receiver {
+    /// Cut the connections that hang.
+    pub fn let_go(&self) {
+        for stream in self.hanging.lock().expect("whole").drain(..) {
+            // The other side may have given up already.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Whether every request that arrived has been looked at.
+    pub fn is_quiet(&self) -> bool {
+        self.requests.try_recv().is_err()
     }
 }
 

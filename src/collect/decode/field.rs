@@ -59,9 +59,19 @@ pub enum Field {
 }
 
 impl Field {
-    /// Whether it takes part in choosing the series; the others are the minute and the sums.
+    /// Whether it takes part in choosing the series; the others are the minute, the sums and what servers say.
     pub fn is_label(self) -> bool {
-        !self.is_observed() && !matches!(self, Field::Time | Field::Duration | Field::Bytes | Field::Units)
+        !matches!(
+            self,
+            Field::Time
+                | Field::Duration
+                | Field::Bytes
+                | Field::Units
+                | Field::QuotaUsed
+                | Field::QuotaRemaining
+                | Field::QuotaLimit
+                | Field::QuotaReset
+        )
     }
 
     /// Whether it is what a server says of its quota: nothing of the request itself.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::Context;
 use super::dialect::{self, Dialect, Marking, Marks};
@@ -272,6 +273,12 @@ impl<'de> Visitor<'de> for Step<'_, '_, 'de> {
             map.next_key_seed(Key { paths: walk.paths, aliases: walk.aliases, parent: place.node })?
         {
             match known {
+                Some(known) if known.is_observed() => {
+                    let value: &RawValue = map.next_value()?;
+                    let step = Step { walk: &mut *walk, place: Place::of(known) };
+                    // A number that no float holds says nothing; the request counts without it.
+                    drop(step.deserialize(&mut serde_json::Deserializer::from_str(value.get())));
+                }
                 Some(known) => map.next_value_seed(Step { walk: &mut *walk, place: Place::of(known) })?,
                 None => drop(map.next_value::<IgnoredAny>()?),
             }

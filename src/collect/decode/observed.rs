@@ -269,6 +269,7 @@ mod tests {
     #[test]
     fn what_cannot_be_meant_is_left_out_and_the_line_counts() {
         for value in [
+            "2e999",
             "-1",
             "1.5",
             "\"NaN\"",
@@ -323,6 +324,23 @@ mod tests {
         let (heard, counted) =
             heard(&regex, "2026-11-22T14:03:00Z GET /a 200 left=7\n2026-11-22T14:03:00Z GET /a 200 left=lots\n");
         assert_eq!((heard.first().and_then(|of| of.remaining), counted), (Some(7), 2));
+    }
+
+    proptest::proptest! {
+        /// Whatever stands in a mapped place, the request counts as it does without.
+        #[test]
+        fn no_value_changes_what_is_counted(used in ANY, reset in ANY) {
+            let text = line("14:03:20", &format!("{{\"x-used\":{used},\"x-reset\":{reset}}}"));
+            let unmapped = Reading { mapping: None, ..reading("json", &ALL, None) };
+            let [one, other] = [reading("json", &ALL, None), unmapped].map(|reading| rows(&reading, &text));
+            proptest::prop_assert_eq!(one, other);
+        }
+    }
+
+    const ANY: &str = "-?[0-9]{1,25}(\\.[0-9]{1,4})?(e[0-9]{1,3})?|\"[0-9a-zA-Z:/=;. +-]{0,24}\"|\"[0-9]{1,12}/[0-9]{1,12}\"|null|true|\\[1\\]|\\{\\}";
+
+    fn rows(reading: &Reading, text: &str) -> String {
+        super::super::tests::one(&super::super::tests::decode(reading, text))
     }
 
     #[test]

@@ -26,6 +26,14 @@ pub struct Known {
     pub marking: Marking,
 }
 
+impl Known {
+    /// Whether it is what a server says of its quota: no reason to doubt the line around it.
+    #[inline]
+    pub fn is_observed(&self) -> bool {
+        matches!(self.meaning, Some(Meaning::Says(rank)) if rank.field.is_observed())
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Slot {
     parent: Node,

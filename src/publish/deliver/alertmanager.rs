@@ -42,7 +42,8 @@ pub fn body(alertmanager: &Alertmanager, notifier: &Notifier, standing: &[Standi
             "labels": labels(message, &alertmanager.labels),
             "annotations": annotations(message, &notifier.wording.words(message, Escape::None)),
             "startsAt": rfc3339(message.since),
-            "endsAt": rfc3339(*ends_at),
+            // A clock that was set back would make an alert that ends before it starts, which is refused.
+            "endsAt": rfc3339(*ends_at.max(&message.since)),
             "generatorURL": home,
         })
     };
@@ -107,7 +108,53 @@ mod tests {
         let over = Message { status: Status::Resolved, ..example::trouble() };
         let standing = [alone(&example::alert(), example::now()), alone(&over, example::now())];
         let body = body(&alertmanager, &notifier, &standing);
-        expect![[""]].assert_eq(&serde_json::to_string_pretty(&body).expect("JSON"));
+        expect![[r#"
+            [
+              {
+                "annotations": {
+                  "confidence": "low",
+                  "description": "quota \"maps\" is forecast to exceed its limit: 7,900 of 10,000 used (79%)",
+                  "exceed_probability": "0.97",
+                  "exhausted_at": "2026-11-22T16:45:00Z",
+                  "id": "maps-projected-1",
+                  "limit": "10000",
+                  "p10": "10900",
+                  "p50": "12400",
+                  "p90": "14100",
+                  "resets_at": "2026-11-23T08:00:00Z",
+                  "summary": "maps is forecast to exceed its limit (79% used)",
+                  "sustainable_per_minute": "2.0",
+                  "used": "7900",
+                  "zone": "America/Los_Angeles"
+                },
+                "endsAt": "2026-11-22T14:34:00Z",
+                "generatorURL": "http://app-1:9640",
+                "labels": {
+                  "alertname": "DaycapQuotaProjected",
+                  "level": "projected",
+                  "quota": "maps",
+                  "severity": "warning"
+                },
+                "startsAt": "2026-11-22T14:20:00Z"
+              },
+              {
+                "annotations": {
+                  "description": "source \"/srv/crm/api.log\" has been silent for 9 h 00 min",
+                  "id": "stale-crm-1",
+                  "summary": "/srv/crm/api.log is silent"
+                },
+                "endsAt": "2026-11-22T14:30:00Z",
+                "generatorURL": "http://app-1:9640",
+                "labels": {
+                  "alertname": "DaycapStale",
+                  "level": "stale",
+                  "severity": "warning",
+                  "source": "/srv/crm/api.log"
+                },
+                "startsAt": "2026-11-22T07:30:00Z"
+              }
+            ]"#]]
+        .assert_eq(&serde_json::to_string_pretty(&body).expect("JSON"));
         assert_eq!(endpoint(&alertmanager.peers[0]).as_str(), "http://alertmanager.example.com:9093/am/api/v2/alerts");
     }
 }

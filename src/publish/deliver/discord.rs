@@ -33,14 +33,34 @@ mod tests {
 
     #[test]
     fn a_message_is_a_content_that_mentions_nobody() {
-        check(&example::alert(), &Wording::default(), expect![[""]]);
+        check(
+            &example::alert(),
+            &Wording::default(),
+            expect![[r#"
+            {
+              "allowed_mentions": {
+                "parse": []
+              },
+              "content": "**maps is forecast to exceed its limit (79% used)**\nquota \"maps\" is forecast to exceed its limit: 7,900 of 10,000 used (79%)"
+            }"#]],
+        );
     }
 
     #[test]
     fn what_is_over_leads_to_the_page() {
         let over = Message { status: Status::Resolved, ..example::trouble() };
         let wording = Wording { link: Some("https://daycap.example.com/".to_owned()), ..Wording::default() };
-        check(&over, &wording, expect![[""]]);
+        check(
+            &over,
+            &wording,
+            expect![[r#"
+            {
+              "allowed_mentions": {
+                "parse": []
+              },
+              "content": "**/srv/crm/api.log is silent**\nsource \"/srv/crm/api.log\" has been silent for 9 h 00 min\n<https://daycap.example.com/>"
+            }"#]],
+        );
     }
 
     #[test]

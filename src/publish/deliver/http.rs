@@ -1,6 +1,7 @@
 //! A body becomes one POST, and the answer a delivery or a sentence that says whether to try again. Redirects are not
 //! followed and no proxy is asked. This file never shows more of an address than its host: the rest may be a secret.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +56,17 @@ impl Login {
             Login::Bearer(origin) | Login::Basic { password: origin, .. } => Some(origin),
         }
     }
+
+    /// What stands behind `Authorization:`.
+    fn says(&self, secret: &Secret) -> Option<String> {
+        match self {
+            Login::None => None,
+            Login::Bearer(_) => Some(format!("Bearer {}", secret.reveal())),
+            Login::Basic { username, .. } => {
+                Some(format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{}", secret.reveal()))))
+            }
+        }
+    }
 }
 
 /// What is to be sent.
@@ -81,7 +93,7 @@ pub struct Attempt {
 /// An address as it was told, read now: a chat's is a secret in a file.
 pub fn address(origin: &Origin) -> Result<Url, DeliveryError> {
     let told = origin.read()?;
-    parse_address(told.reveal()).map_err(DeliveryError::Address)
+    parse_address(told.reveal()).map_err(DeliveryError::Unusable)
 }
 
 /// The address of a receiver, or what is wrong with it, without showing it.
@@ -97,6 +109,12 @@ pub fn parse_address(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+/// Whether this is the machine itself.
+pub fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse();
+    host == "localhost" || address.is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
 /// `example.com:8443`: what of an address may be shown.
 pub fn host(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
@@ -106,34 +124,29 @@ pub fn host(url: &Url) -> String {
 /// Send it, within its time.
 pub async fn post(url: &Url, post: Post, reach: &Reach, attempt: Attempt) -> Result<(), DeliveryError> {
     let login = reach.login.origin().map(Origin::read).transpose()?;
+    let authorization = login.as_ref().and_then(|secret| reach.login.says(secret));
     let client = client(url, reach.ca_file.as_deref(), attempt.time_max).await?;
     let mut request = client.post(url.clone()).header(CONTENT_TYPE, "application/json");
     request = request.header(USER_AGENT, concat!("daycap/", env!("CARGO_PKG_VERSION")));
     for (name, value) in post.headers {
         request = request.header(name, value);
     }
-    if let Some(header) = login.as_ref().and_then(|secret| authorization(&reach.login, secret)) {
-        request = request.header(AUTHORIZATION, header);
+    if let Some(said) = &authorization {
+        request = request.header(AUTHORIZATION, sensitive(said)?);
     }
-    let hidden = Hidden::of(url, post.hidden.into_iter().chain(login));
+    let encoded = authorization.as_ref().and_then(|said| said.rsplit(' ').next()).map(Secret::new);
+    let hidden = Hidden::of(url, post.hidden.into_iter().chain(login).chain(encoded));
     match request.body(post.body).send().await {
         Ok(response) => judge(response, url, &hidden, attempt.now).await,
         Err(error) => Err(unreached(error, url, attempt.time_max, &hidden)),
     }
 }
 
-/// `None`: nothing is asked for, or the secret has characters that no header can have.
-fn authorization(login: &Login, secret: &Secret) -> Option<HeaderValue> {
-    let text = match login {
-        Login::None => return None,
-        Login::Bearer(_) => format!("Bearer {}", secret.reveal()),
-        Login::Basic { username, .. } => {
-            format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{}", secret.reveal())))
-        }
-    };
-    let mut value = HeaderValue::try_from(text).ok()?;
+fn sensitive(text: &str) -> Result<HeaderValue, DeliveryError> {
+    let unusable = |_| DeliveryError::Unusable("the token has characters that no header can have".to_owned());
+    let mut value = HeaderValue::try_from(text).map_err(unusable)?;
     value.set_sensitive(true);
-    Some(value)
+    Ok(value)
 }
 
 /// A client for one attempt: what was trusted or resolved for the last one may have changed.

@@ -85,7 +85,7 @@ mod tests {
     fn alerts_are_named_as_the_rules_for_prometheus_are() {
         let names = [
             Topic::Quota(Level::Projected),
-            Topic::Quota(Level::Used95),
+            Topic::Quota(Level::Used(95)),
             Topic::Counting(Concern::Stale),
             Topic::Counting(Concern::CommitFailing),
         ];

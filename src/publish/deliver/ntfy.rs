@@ -69,14 +69,41 @@ mod tests {
 
     #[test]
     fn a_message_is_published_to_the_topic() {
-        check(&example::alert(), &Wording::default(), expect![[""]]);
+        check(
+            &example::alert(),
+            &Wording::default(),
+            expect![[r#"
+            {
+              "message": "quota \"maps\" is forecast to exceed its limit: 7,900 of 10,000 used (79%)",
+              "priority": 4,
+              "tags": [
+                "warning"
+              ],
+              "title": "maps is forecast to exceed its limit (79% used)",
+              "topic": "our-topic"
+            }"#]],
+        );
     }
 
     #[test]
     fn what_is_over_makes_no_sound() {
         let over = Message { status: Status::Resolved, ..example::trouble() };
         let wording = Wording { link: Some("https://daycap.example.com/".to_owned()), ..Wording::default() };
-        check(&over, &wording, expect![[""]]);
+        check(
+            &over,
+            &wording,
+            expect![[r#"
+            {
+              "click": "https://daycap.example.com/",
+              "message": "source \"/srv/crm/api.log\" has been silent for 9 h 00 min",
+              "priority": 2,
+              "tags": [
+                "white_check_mark"
+              ],
+              "title": "/srv/crm/api.log is silent",
+              "topic": "our-topic"
+            }"#]],
+        );
     }
 
     #[test]

@@ -72,14 +72,79 @@ mod tests {
 
     #[test]
     fn a_message_opens_an_incident() {
-        check(&example::alert(), &Wording::default(), expect![[""]]);
+        check(
+            &example::alert(),
+            &Wording::default(),
+            expect![[r#"
+            {
+              "client": "daycap",
+              "dedup_key": "maps-projected-1",
+              "event_action": "trigger",
+              "payload": {
+                "class": "projected",
+                "component": "maps",
+                "custom_details": {
+                  "figures": {
+                    "confidence": "low",
+                    "exceed_probability": 0.97,
+                    "exhausted_at": "2026-11-22T16:45:00Z",
+                    "limit": 10000,
+                    "p10": 10900,
+                    "p50": 12400,
+                    "p90": 14100,
+                    "resets_at": "2026-11-23T08:00:00Z",
+                    "sustainable_per_minute": 2.0,
+                    "top": [
+                      {
+                        "operation": "/v1/geocode",
+                        "service": "geo",
+                        "units": 7900,
+                        "usual": 4100
+                      }
+                    ],
+                    "used": 7900,
+                    "zone": "America/Los_Angeles"
+                  },
+                  "text": "quota \"maps\" is forecast to exceed its limit: 7,900 of 10,000 used (79%)"
+                },
+                "severity": "warning",
+                "source": "app-1",
+                "summary": "maps is forecast to exceed its limit (79% used)",
+                "timestamp": "2026-11-22T14:30:00Z"
+              },
+              "routing_key": "r0ut1ng"
+            }"#]],
+        );
     }
 
     #[test]
     fn what_is_over_resolves_the_same_incident() {
         let over = Message { status: Status::Resolved, ..example::trouble() };
         let wording = Wording { link: Some("https://daycap.example.com/".to_owned()), ..Wording::default() };
-        check(&over, &wording, expect![[""]]);
+        check(
+            &over,
+            &wording,
+            expect![[r#"
+            {
+              "client": "daycap",
+              "client_url": "https://daycap.example.com/",
+              "dedup_key": "stale-crm-1",
+              "event_action": "resolve",
+              "payload": {
+                "class": "stale",
+                "component": "/srv/crm/api.log",
+                "custom_details": {
+                  "figures": null,
+                  "text": "source \"/srv/crm/api.log\" has been silent for 9 h 00 min"
+                },
+                "severity": "warning",
+                "source": "app-1",
+                "summary": "/srv/crm/api.log is silent",
+                "timestamp": "2026-11-22T14:30:00Z"
+              },
+              "routing_key": "r0ut1ng"
+            }"#]],
+        );
     }
 
     fn pagerduty() -> PagerDuty {

@@ -47,13 +47,50 @@ mod tests {
 
     #[test]
     fn a_message_is_an_attachment_of_its_colour() {
-        check(&example::alert(), &Wording::default(), expect![[""]]);
+        check(
+            &example::alert(),
+            &Wording::default(),
+            expect![[r#"
+            {
+              "attachments": [
+                {
+                  "color": "warning",
+                  "fallback": "maps is forecast to exceed its limit (79% used)",
+                  "mrkdwn_in": [
+                    "text"
+                  ],
+                  "text": "quota \"maps\" is forecast to exceed its limit: 7,900 of 10,000 used (79%)",
+                  "title": "maps is forecast to exceed its limit (79% used)",
+                  "ts": 1795357800
+                }
+              ]
+            }"#]],
+        );
     }
 
     #[test]
     fn what_is_over_is_good_and_leads_to_the_page() {
         let over = Message { status: Status::Resolved, ..example::trouble() };
         let wording = Wording { link: Some("https://daycap.example.com/".to_owned()), ..Wording::default() };
-        check(&over, &wording, expect![[""]]);
+        check(
+            &over,
+            &wording,
+            expect![[r#"
+            {
+              "attachments": [
+                {
+                  "color": "good",
+                  "fallback": "/srv/crm/api.log is silent",
+                  "mrkdwn_in": [
+                    "text"
+                  ],
+                  "text": "source \"/srv/crm/api.log\" has been silent for 9 h 00 min",
+                  "title": "/srv/crm/api.log is silent",
+                  "title_link": "https://daycap.example.com/",
+                  "ts": 1795357800
+                }
+              ]
+            }"#]],
+        );
     }
 }

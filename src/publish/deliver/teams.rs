@@ -50,13 +50,86 @@ mod tests {
 
     #[test]
     fn a_message_is_an_adaptive_card() {
-        check(&example::alert(), &Wording::default(), expect![[""]]);
+        check(
+            &example::alert(),
+            &Wording::default(),
+            expect![[r#"
+            {
+              "attachments": [
+                {
+                  "content": {
+                    "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+                    "body": [
+                      {
+                        "color": "Warning",
+                        "size": "Medium",
+                        "text": "maps is forecast to exceed its limit (79% used)",
+                        "type": "TextBlock",
+                        "weight": "Bolder",
+                        "wrap": true
+                      },
+                      {
+                        "text": "quota \"maps\" is forecast to exceed its limit: 7,900 of 10,000 used (79%)",
+                        "type": "TextBlock",
+                        "wrap": true
+                      }
+                    ],
+                    "type": "AdaptiveCard",
+                    "version": "1.4"
+                  },
+                  "contentType": "application/vnd.microsoft.card.adaptive",
+                  "contentUrl": null
+                }
+              ],
+              "type": "message"
+            }"#]],
+        );
     }
 
     #[test]
     fn what_is_over_is_good_and_leads_to_the_page() {
         let over = Message { status: Status::Resolved, ..example::trouble() };
         let wording = Wording { link: Some("https://daycap.example.com/".to_owned()), ..Wording::default() };
-        check(&over, &wording, expect![[""]]);
+        check(
+            &over,
+            &wording,
+            expect![[r#"
+            {
+              "attachments": [
+                {
+                  "content": {
+                    "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+                    "actions": [
+                      {
+                        "title": "daycap",
+                        "type": "Action.OpenUrl",
+                        "url": "https://daycap.example.com/"
+                      }
+                    ],
+                    "body": [
+                      {
+                        "color": "Good",
+                        "size": "Medium",
+                        "text": "/srv/crm/api.log is silent",
+                        "type": "TextBlock",
+                        "weight": "Bolder",
+                        "wrap": true
+                      },
+                      {
+                        "text": "source \"/srv/crm/api.log\" has been silent for 9 h 00 min",
+                        "type": "TextBlock",
+                        "wrap": true
+                      }
+                    ],
+                    "type": "AdaptiveCard",
+                    "version": "1.4"
+                  },
+                  "contentType": "application/vnd.microsoft.card.adaptive",
+                  "contentUrl": null
+                }
+              ],
+              "type": "message"
+            }"#]],
+        );
     }
 }
