@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use common::{daycap, run};
 use expect_test::{Expect, expect};
@@ -417,4 +417,28 @@ fn the_ledger_is_judged_by_its_quotas() {
         daycap: --tz: each configured quota has its own zone; leave --tz out, or give --counts
     "#]],
     );
+}
+
+#[test]
+fn the_script_prints_the_tables_that_the_document_shows() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let room = Room::new();
+    for name in ["office.csv", "other.csv", "servegen_api_clients.csv"] {
+        let renamed = office_hours().replace("office", name.trim_end_matches(".csv"));
+        fs::write(room.path().join(name), renamed).expect("writes");
+    }
+    let script = &mut Command::new(root.join("scripts/forecast-tables.sh"));
+    let (printed, err, code) = run(script.arg(env!("CARGO_BIN_EXE_daycap")).arg(room.path()));
+    assert_eq!((code, err.as_str()), (0, ""));
+    let document = fs::read_to_string(root.join("docs/forecast.md")).expect("the document");
+    let (_, after) = document.split_once("<!-- tables -->\n").expect("a begin");
+    let (shown, _) = after.split_once("<!-- end of tables -->").expect("an end");
+    // The words are the same; the figures are of other series.
+    let words = |text: &str| {
+        let is_told = |line: &&str| line.starts_with("###") || line.starts_with("```") || line.contains(", ");
+        let of_words = |line: &str| line.chars().filter(|letter| !letter.is_ascii_digit()).collect::<String>();
+        let lines = text.lines().filter(is_told).filter(|line| !line.contains("  ") && !line.contains(" series: "));
+        lines.filter(|line| !line.contains(" days forecast")).map(of_words).collect::<Vec<_>>()
+    };
+    assert_eq!(words(&printed), words(shown));
 }

@@ -18,24 +18,24 @@ fn webhook(receiver: &Receiver) -> String {
     format!("[[notify]]\nname = \"ops\"\ntype = \"webhook\"\nurl = {:?}\n", receiver.url("/hook"))
 }
 
-/// A log, a state directory and a configuration with two quotas: of 1,000 and of 2,000 requests a day.
+/// A log, a state directory and a configuration with a quota of 1,000 requests a day.
 struct Room {
     _temporary: tempfile::TempDir,
     root: PathBuf,
 }
 
 impl Room {
-    fn new(notify: &str) -> Room {
+    fn new(rest: &str) -> Room {
         let temporary = tempfile::tempdir().expect("a directory");
         let room = Room { root: temporary.path().to_owned(), _temporary: temporary };
-        room.configure(notify);
+        room.configure(rest);
         room
     }
 
-    fn configure(&self, notify: &str) {
+    fn configure(&self, rest: &str) {
         let (state, log) = (self.root.join("state"), self.root.join("a.log"));
         let text = format!(
-            "[state]\ndir = {state:?}\ncommit_interval = \"20ms\"\n[http]\nlisten = \"127.0.0.1:0\"\n[[source]]\nname = \"sync\"\npath = {log:?}\n[[quota]]\nname = \"prod\"\nlimit = 1000\n[[quota]]\nname = \"more\"\nlimit = 2000\n{notify}"
+            "[state]\ndir = {state:?}\ncommit_interval = \"20ms\"\n[http]\nlisten = \"127.0.0.1:0\"\n[[source]]\nname = \"sync\"\npath = {log:?}\n[[quota]]\nname = \"prod\"\nlimit = 1000\n{rest}"
         );
         fs::write(self.config(), text).expect("writes");
     }
@@ -143,7 +143,8 @@ fn a_message_arrives_at_a_receiver_that_dies_in_the_middle_of_a_request() {
 fn a_receiver_that_hangs_delays_neither_counting_nor_other_receivers() {
     let (hangs, works) = (Receiver::start(&[Answer::Hangs, GOOD]), Receiver::start(&[GOOD]));
     let other = webhook(&works).replace("\"ops\"", "\"other\"");
-    let room = Room::new(&format!("{}timeout = \"1h\"\n{other}", webhook(&hangs)));
+    let more = "[[quota]]\nname = \"more\"\nlimit = 2000\n";
+    let room = Room::new(&format!("{more}{}timeout = \"1h\"\n{other}", webhook(&hangs)));
     room.log(1_001);
     let mut daemon = room.start();
     let first = hangs.next();
