@@ -522,7 +522,10 @@ const TOLD: &str = "[[source]]\npath = \"a.log\"\n[[quota]]\nname = \"prod\"\nli
 /// The ids of the news that are to be tried now.
 fn tried_in(effects: &[Effect]) -> Vec<String> {
     let id = |effect: &Effect| match effect {
-        Effect::Deliver { parcel: Parcel::News(message), .. } => Some(message.id.clone()),
+        Effect::Deliver { parcel, .. } => match parcel.as_ref() {
+            Parcel::News(message) => Some(message.id.clone()),
+            Parcel::Standing(_) => None,
+        },
         _ => None,
     };
     effects.iter().filter_map(id).collect()

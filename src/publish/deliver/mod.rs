@@ -163,6 +163,7 @@ impl Kind {
 
 /// What one attempt carries.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each attempt, and most are news")]
 pub enum Parcel {
     /// One message, to a receiver that remembers.
     News(Message),
