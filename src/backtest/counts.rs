@@ -131,7 +131,7 @@ impl Rows {
         }
         Ok(Series {
             name: self.name,
-            zone,
+            calendar: zone.into(),
             limit,
             rows: self.rows.iter().map(|row| (row.minute, row.count)).collect(),
             width,

@@ -238,8 +238,14 @@ pub mod tests {
     use crate::forecast::{Forecast, Holes, Running, Today, forecast};
 
     fn any_forecast() -> Forecast {
-        let today =
-            Today { weekday: 0, bins: vec![0; 96], holes: Holes::NONE, elapsed_minutes: 60.0, day_minutes: 1_440.0 };
+        let today = Today {
+            weekday: 0,
+            bins: vec![0; 96],
+            holes: Holes::NONE,
+            elapsed_minutes: 60.0,
+            day_minutes: 1_440.0,
+            clock_change_minutes: 0.0,
+        };
         forecast(&[], &today, &Running { limit: 100, used: 0, left_minutes: 1_380.0, leaving: Vec::new() })
     }
 

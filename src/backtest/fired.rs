@@ -54,7 +54,7 @@ pub fn alerts(series: &Series, history: u32, rules: &Rules) -> Alerts {
         let fired = fired(series, limit, day, before, &mut |quota, now| look(quota, now, rules, &mut memory));
         days.push(DayFired { day: day.day, total: day.total(), exceeded_at, fired });
     });
-    Alerts { name: series.name.clone(), zone: series.zone, limit, days }
+    Alerts { name: series.name.clone(), zone: series.calendar.zone(), limit, days }
 }
 
 fn fired(
@@ -66,7 +66,7 @@ fn fired(
 ) -> Vec<Fired> {
     let end = day.span.end.0 - day.span.start.0;
     let steps = (1..).map(|step| step * STEP_MINUTES.max(series.width)).take_while(|elapsed| *elapsed < end);
-    let mut rerun = Rerun::new(series.zone, limit, day, before);
+    let mut rerun = Rerun::new(series.calendar, limit, day, before);
     // The last look is in the day's last minute: after it, the quota is another window's.
     let looks = steps.chain([end.saturating_sub(1)]);
     looks
@@ -109,7 +109,7 @@ fn status(series: &Series, limit: u64, day: &DayOf, used: u64, forecast: Forecas
         limit,
         used,
         remaining: limit.saturating_sub(used),
-        zone: series.zone.name().to_owned(),
+        zone: series.calendar.zone().name().to_owned(),
         window_start: day.span.start.start(),
         resets_at: day.span.end.start(),
         calendar_day: None,

@@ -5,23 +5,23 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 
 use super::series::{Limit, Series, Unsaid};
 use crate::config::Config;
 use crate::count::ledger::{Completeness, Ledger};
-use crate::count::query::{self, UnitsAMinute};
-use crate::day::{Day, Minute};
-use crate::quota::Match;
+use crate::count::query::{self, Recent, Spent};
+use crate::day::{Calendar, Day, Minute};
+use crate::quota::{Costs, Match};
 use crate::{resume, state};
 
 /// Whose requests are a series, and what limits them.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     pub name: String,
-    pub zone: Tz,
+    pub calendar: Calendar,
     pub limit: Limit,
     pub matching: Match,
+    pub costs: Costs,
 }
 
 /// The days of the ledger that are over at `now`, for each that is wanted.
@@ -34,34 +34,35 @@ pub fn series(config: &Config, wanted: &[Wanted], now: DateTime<Utc>) -> anyhow:
     wanted
         .iter()
         .map(|wanted| {
-            let counted = query::minutes(&ledger, Minute(0)..Minute::at(now), &wanted.matching)?;
+            let all = Minute(0)..Minute::at(now);
+            let counted = query::spent(&ledger, all, &wanted.matching, &wanted.costs, Recent::NOBODY)?;
             Ok(one(wanted, counted, &missing, now))
         })
         .collect()
 }
 
-fn one(wanted: &Wanted, counted: UnitsAMinute, missing: &Completeness, now: DateTime<Utc>) -> Series {
-    let zone = wanted.zone;
+fn one(wanted: &Wanted, counted: Spent, missing: &Completeness, now: DateTime<Utc>) -> Series {
+    let calendar = wanted.calendar;
     Series {
         name: wanted.name.clone(),
-        zone,
+        calendar,
         limit: wanted.limit,
-        doubtful: doubtful(&counted, missing, zone),
-        rows: counted.minutes.into_iter().collect(),
+        doubtful: doubtful(&counted, missing, calendar),
+        rows: counted.units.into_iter().collect(),
         width: 1,
         unsaid: Unsaid::Nothing,
-        end: Day::of(Minute::at(now), zone),
+        end: calendar.day_of(Minute::at(now)),
     }
 }
 
-/// The zone's days that a reason touches.
-fn doubtful(counted: &UnitsAMinute, missing: &Completeness, zone: Tz) -> BTreeSet<Day> {
+/// The days that a reason touches.
+fn doubtful(counted: &Spent, missing: &Completeness, calendar: Calendar) -> BTreeSet<Day> {
     let mut reasons = missing.reasons().to_vec();
     reasons.extend(counted.incomplete.values().flat_map(|of| of.reasons().to_vec()));
-    let days = counted.minutes.keys().next().zip(counted.minutes.keys().next_back());
-    let Some((first, last)) = days.map(|(first, last)| (Day::of(*first, zone), Day::of(*last, zone))) else {
+    let days = counted.units.keys().next().zip(counted.units.keys().next_back());
+    let Some((first, last)) = days.map(|(first, last)| (calendar.day_of(*first), calendar.day_of(*last))) else {
         return BTreeSet::new();
     };
     let all = std::iter::successors(Some(first), |day| (*day < last).then(|| day.next()));
-    all.filter(|day| reasons.iter().any(|reason| reason.touches(&day.span(zone)))).collect()
+    all.filter(|day| reasons.iter().any(|reason| reason.touches(&calendar.span(*day)))).collect()
 }

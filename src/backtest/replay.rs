@@ -1,17 +1,13 @@
 //! Past days happen again: at each hour of a day, what would have been forecast from the days before it and the
 //! minutes before that hour. Nothing after it is ever looked at; this file never judges.
 
-use std::collections::BTreeSet;
-
-use chrono::{DateTime, Datelike, TimeZone, Utc};
-use chrono_tz::Tz;
-
 use super::rivals::{Line, linear, predict_linear};
 use super::series::{DayOf, Series};
 use crate::count::query::Incomplete;
 use crate::count::tally::Minutes;
-use crate::day::{Day, Minute};
-use crate::forecast::{Experience, Forecast, PastDay, Running, bins};
+use crate::day::{Calendar, Day, Minute};
+use crate::forecast::{BIN_MINUTES, Experience, Forecast, PastDay, Running, bins};
+use chrono::{DateTime, Utc};
 
 /// Hours of the wall clock at which forecasts of the total are judged.
 pub const CUTOFF_HOURS: [u32; 8] = [2, 4, 6, 9, 12, 15, 18, 21];
@@ -67,8 +63,8 @@ impl Before {
         self.days.iter().zip(&mut self.past).for_each(|(of, past)| past.age = age(of));
     }
 
-    fn add(&mut self, day: DayOf, zone: Tz) {
-        if let Some(past) = day.as_past(zone) {
+    fn add(&mut self, day: DayOf, calendar: Calendar) {
+        if let Some(past) = day.as_past(calendar) {
             self.days.push(day.day);
             self.past.push(past);
         }
@@ -106,39 +102,35 @@ pub fn each_day(series: &Series, history: u32, mut visit: impl FnMut(&DayOf, &Be
         if day.day >= first && day.is_known() {
             visit(&day, &before);
         }
-        before.add(day, series.zone);
+        before.add(day, series.calendar);
     }
 }
 
 /// This day, hour by hour.
 pub fn replay(series: &Series, limit: u64, day: &DayOf, before: &Before) -> Replayed {
-    let mut rerun = Rerun::new(series.zone, limit, day, before);
+    let mut rerun = Rerun::new(series.calendar, limit, day, before);
     let moment = |(elapsed, cutoff)| {
         rerun.go_on(elapsed);
         rerun.moment(cutoff)
     };
-    let moments = instants(day, series.zone).into_iter().map(moment).collect();
+    let moments = instants(day, series.calendar).into_iter().map(moment).collect();
     let yesterday = before.yesterday;
     Replayed { day: day.day, limit, total: day.total(), crossed: crossed(day, limit), yesterday, moments }
 }
 
-/// The full hours since the day's start, and the cut-off hours of its wall clock; in order.
-fn instants(day: &DayOf, zone: Tz) -> Vec<(u32, Option<usize>)> {
-    let cutoff = |hour: u32| {
-        let at = wall_clock(day.day, hour, zone).map(Minute::at)?;
-        day.span.contains(&at).then(|| at.0 - day.span.start.0)
-    };
-    let cutoffs: Vec<Option<u32>> = CUTOFF_HOURS.map(cutoff).to_vec();
+/// The full hours since the day's start, and the cut-off hours of its wall clock, each when the clock first shows it; in
+/// order.
+fn instants(day: &DayOf, calendar: Calendar) -> Vec<(u32, Option<usize>)> {
     let end = day.span.end.0 - day.span.start.0;
-    let mut all: BTreeSet<u32> = (1..).map(|hour| hour * STEP_MINUTES).take_while(|elapsed| *elapsed < end).collect();
-    all.extend(cutoffs.iter().flatten().filter(|elapsed| **elapsed > 0));
-    all.into_iter().map(|elapsed| (elapsed, cutoffs.iter().position(|cutoff| *cutoff == Some(elapsed)))).collect()
-}
-
-/// The first instant at which the zone's clock shows this hour; `None` where it never does.
-fn wall_clock(day: Day, hour: u32, zone: Tz) -> Option<DateTime<Utc>> {
-    let local = day.0.and_hms_opt(hour, 0, 0)?;
-    zone.from_local_datetime(&local).earliest().map(|instant| instant.with_timezone(&Utc))
+    let mut left: Vec<usize> = (0..CUTOFF_HOURS.len()).collect();
+    let mut at = |elapsed: u32| {
+        let wall = calendar.wall_minute(Minute(day.span.start.0 + elapsed));
+        let found = left.iter().position(|place| CUTOFF_HOURS[*place] * 60 == wall);
+        let cutoff = found.map(|found| left.remove(found));
+        (cutoff.is_some() || elapsed.is_multiple_of(STEP_MINUTES)).then_some((elapsed, cutoff))
+    };
+    // Clocks change by quarters of an hour.
+    (BIN_MINUTES..end).step_by(BIN_MINUTES as usize).filter_map(&mut at).collect()
 }
 
 pub fn crossed(day: &DayOf, limit: u64) -> Option<u32> {
@@ -152,7 +144,7 @@ pub fn crossed(day: &DayOf, limit: u64) -> Option<u32> {
 
 /// A day as far as it has happened again.
 pub struct Rerun<'a> {
-    zone: Tz,
+    calendar: Calendar,
     limit: u64,
     day: &'a DayOf,
     before: &'a Before,
@@ -163,9 +155,9 @@ pub struct Rerun<'a> {
 }
 
 impl<'a> Rerun<'a> {
-    pub fn new(zone: Tz, limit: u64, day: &'a DayOf, before: &'a Before) -> Rerun<'a> {
-        let experience = Experience::of(&before.past, day.day.0.weekday().num_days_from_monday());
-        Rerun { zone, limit, day, before, experience, elapsed: 0, used: 0, minutes: Minutes::new() }
+    pub fn new(calendar: Calendar, limit: u64, day: &'a DayOf, before: &'a Before) -> Rerun<'a> {
+        let experience = Experience::of(&before.past, calendar.weekday(day.day));
+        Rerun { calendar, limit, day, before, experience, elapsed: 0, used: 0, minutes: Minutes::new() }
     }
 
     /// Let happen what happened before this minute of the day.
@@ -184,7 +176,7 @@ impl<'a> Rerun<'a> {
 
     /// What daycap says now, by the same steps as in the daemon.
     pub fn daycap(&self) -> Forecast {
-        let today = bins::today(&self.minutes, self.zone.into(), self.now(), &Incomplete::new());
+        let today = bins::today(&self.minutes, self.calendar, self.now(), &Incomplete::new());
         let left_minutes = today.day_minutes - today.elapsed_minutes;
         let running = Running { limit: self.limit, used: self.used, left_minutes, leaving: Vec::new() };
         self.experience.forecast(&today, &running)
@@ -222,7 +214,9 @@ impl<'a> Rerun<'a> {
 mod tests {
     use super::*;
     use crate::backtest::series::{Limit, Unsaid};
+    use chrono_tz::Tz;
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     /// Rows of an hour from midnight UTC of 2026-11-02, a Monday, on.
     fn hourly(counts: &[u64]) -> Series {
@@ -230,7 +224,7 @@ mod tests {
         let rows = counts.iter().zip(0..).map(|(count, hour)| (Minute(start + 60 * hour), *count)).collect();
         Series {
             name: "a".to_owned(),
-            zone: Tz::UTC,
+            calendar: Tz::UTC.into(),
             limit: Limit::Units(1_000),
             rows,
             width: 60,
@@ -300,8 +294,8 @@ mod tests {
             let day: Day = day.parse().unwrap();
             let span = day.span(zone);
             let rows = (span.start.0..span.end.0).step_by(60).map(|minute| (Minute(minute), 1)).collect();
-            let series = Series { zone, rows, ..hourly(&[]) };
-            let instants = instants(&series.day(day), zone);
+            let series = Series { calendar: zone.into(), rows, ..hourly(&[]) };
+            let instants = instants(&series.day(day), zone.into());
             instants
                 .into_iter()
                 .filter_map(|(elapsed, cutoff)| cutoff.map(|at| (CUTOFF_HOURS[at], elapsed / 60)))
@@ -318,11 +312,11 @@ mod tests {
         let mut before = Before::default();
         for past in series.days().take_while(|past| past.day < day) {
             before.turn_to(past.day, 28);
-            before.add(past, series.zone);
+            before.add(past, series.calendar);
         }
         before.turn_to(day, 28);
         let day = series.day(day);
-        let mut rerun = Rerun::new(series.zone, 1_000, &day, &before);
+        let mut rerun = Rerun::new(series.calendar, 1_000, &day, &before);
         rerun.go_on(hours * 60);
         rerun.moment(None)
     }
@@ -338,7 +332,7 @@ mod tests {
                 let rows = all
                     .filter(|((_, is_there), _)| *is_there)
                     .map(|((count, _), row)| (Minute(start + width * row), count));
-                Series { zone, width, rows: rows.collect(), ..hourly(&[]) }
+                Series { calendar: zone.into(), width, rows: rows.collect(), ..hourly(&[]) }
             })
     }
 
@@ -349,7 +343,7 @@ mod tests {
         fn a_forecast_knows_nothing_of_what_comes_after_it(series in any_series(), pick in 0.0..1.0_f64, hours in 1..23_u32) {
             let days: Vec<Day> = series.days().map(|day| day.day).collect();
             let day = days[(pick * days.len() as f64) as usize];
-            let now = day.span(series.zone).start.0 + hours * 60;
+            let now = series.calendar.start(day).0 + hours * 60;
             let known = at(&series, day, hours);
             let mut cut = series.clone();
             cut.rows.retain(|(minute, _)| minute.0 < now);

@@ -4,11 +4,9 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use chrono_tz::Tz;
-
 use crate::count::query::Incomplete;
 use crate::count::tally::Minutes;
-use crate::day::{Day, Minute, offset_minutes};
+use crate::day::{Calendar, Day, Minute};
 use crate::forecast::{BIN_MINUTES, Holes, PastDay, bins};
 
 /// Counts of one client, and what its days are measured by.
@@ -16,7 +14,7 @@ use crate::forecast::{BIN_MINUTES, Holes, PastDay, bins};
 pub struct Series {
     pub name: String,
     /// Whose days these are.
-    pub zone: Tz,
+    pub calendar: Calendar,
     pub limit: Limit,
     /// In order; none begins before the one before it has ended.
     pub rows: Vec<(Minute, u64)>,
@@ -61,7 +59,7 @@ pub struct DayOf {
 impl Series {
     /// The days on which something is known, in order.
     pub fn days(&self) -> impl Iterator<Item = DayOf> + '_ {
-        let day_of = |row: &(Minute, u64)| Day::of(row.0, self.zone);
+        let day_of = |row: &(Minute, u64)| self.calendar.day_of(row.0);
         let ends = self.rows.first().map(day_of).zip(self.rows.last().map(day_of));
         let in_order = std::iter::successors(ends.map(|(first, _)| first), |day| Some(day.next()));
         in_order
@@ -79,7 +77,7 @@ impl Series {
 
     /// This day, as far as the rows tell.
     pub fn day(&self, day: Day) -> DayOf {
-        let span = day.span(self.zone);
+        let span = self.calendar.span(day);
         let mut of = DayOf {
             day,
             units: vec![0; (span.end.0 - span.start.0) as usize],
@@ -166,30 +164,29 @@ impl DayOf {
     }
 
     /// This day as the history of the one after it.
-    pub fn as_past(&self, zone: Tz) -> Option<PastDay> {
+    pub fn as_past(&self, calendar: Calendar) -> Option<PastDay> {
         let minutes = self.until(self.span.end.0 - self.span.start.0);
-        let past = bins::past_days(&minutes, zone.into(), self.day.next(), 1, &Incomplete::new()).pop()?;
-        Some(PastDay { holes: self.holes(zone), ..past })
+        let past = bins::past_days(&minutes, calendar, self.day.next(), 1, &Incomplete::new()).pop()?;
+        Some(PastDay { holes: self.holes(calendar), ..past })
     }
 
-    fn holes(&self, zone: Tz) -> Holes {
+    fn holes(&self, calendar: Calendar) -> Holes {
         if self.is_doubtful {
             return Holes::ALL;
         }
         let unknown = self.gaps.iter().cloned().flatten();
-        unknown.fold(Holes::NONE, |holes, minute| holes.with(self.wall_clock_bin(minute, zone)))
+        unknown.fold(Holes::NONE, |holes, minute| holes.with(self.wall_clock_bin(minute, calendar)))
     }
 
-    fn wall_clock_bin(&self, elapsed: u32, zone: Tz) -> usize {
-        let minute = Minute(self.span.start.0 + elapsed);
-        let local = i64::from(minute.0) + i64::from(offset_minutes(minute, zone));
-        usize::try_from(local.rem_euclid(24 * 60) / i64::from(BIN_MINUTES)).unwrap_or(0)
+    fn wall_clock_bin(&self, elapsed: u32, calendar: Calendar) -> usize {
+        (calendar.wall_minute(Minute(self.span.start.0 + elapsed)) / BIN_MINUTES) as usize
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chrono_tz::Tz;
 
     const BERLIN: Tz = Tz::Europe__Berlin;
 
@@ -201,7 +198,7 @@ mod tests {
             all.filter(|(number, _)| !left_out.contains(number)).map(|(_, minute)| (Minute(minute), 7)).collect();
         Series {
             name: "a".to_owned(),
-            zone: BERLIN,
+            calendar: BERLIN.into(),
             limit: Limit::Percentile(85),
             rows,
             width: 15,
@@ -229,7 +226,7 @@ mod tests {
     fn a_missing_row_is_a_hole_of_the_wall_clock() {
         // The 20th quarter after midnight of the day that springs forward begins at 06:00.
         let day = quarters("2026-03-29", "2026-03-29", &[20]).days().next().unwrap();
-        let past = day.as_past(BERLIN).unwrap();
+        let past = day.as_past(BERLIN.into()).unwrap();
         assert_eq!((day.is_known(), past.holes), (false, Holes::NONE.with(24)));
         assert_eq!((past.bins[23], past.bins[24], past.bins[25]), (7, 0, 7));
     }
@@ -253,7 +250,7 @@ mod tests {
         series.doubtful.insert("2026-11-21".parse().unwrap());
         let known: Vec<_> = series.days().map(|day| day.is_known()).collect();
         assert_eq!(known, [true, false]);
-        assert_eq!(series.days().nth(1).unwrap().as_past(BERLIN).unwrap().holes, Holes::ALL);
+        assert_eq!(series.days().nth(1).unwrap().as_past(BERLIN.into()).unwrap().holes, Holes::ALL);
     }
 
     #[test]

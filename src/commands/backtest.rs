@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-use super::{Done, Failure, Terms, bare, configured, print, zone};
+use super::{Done, Failure, Terms, bare, configured, print, tell as say, zone};
 use crate::backtest::counts::Counts;
 use crate::backtest::ledger::{self, Wanted};
 use crate::backtest::series::{Limit, Series};
@@ -12,7 +12,7 @@ use crate::backtest::{self, tell};
 use crate::cli::{Backtest, Listing};
 use crate::config::Config;
 use crate::publish::alert::Alerting;
-use crate::quota::{Match, Quota};
+use crate::quota::{Costs, Match, Quota, WindowKind};
 use crate::raw::STDIN;
 
 /// The percentile of a series' own days that is its limit where nobody says another.
@@ -77,8 +77,9 @@ fn from_ledger(asked: &Backtest, limit: Option<Limit>, config: &Config, terms: &
 /// Each configured quota; without any, all requests.
 fn wanted(asked: &Backtest, limit: Option<Limit>, config: &Config) -> Result<Vec<Wanted>, Failure> {
     if config.quotas.is_empty() {
-        let (name, zone) = ("all".to_owned(), zone(asked.tz.as_deref().unwrap_or("UTC"))?);
-        return Ok(vec![Wanted { name, zone, limit: limit.unwrap_or(LIMIT_DEFAULT), matching: Match::default() }]);
+        let calendar = zone(asked.tz.as_deref().unwrap_or("UTC"))?.into();
+        let (limit, matching, costs) = (limit.unwrap_or(LIMIT_DEFAULT), Match::default(), Costs::default());
+        return Ok(vec![Wanted { name: "all".to_owned(), calendar, limit, matching, costs }]);
     }
     if asked.tz.is_some() {
         let what = "--tz: each configured quota has its own zone; leave --tz out, or give --counts";
@@ -86,11 +87,29 @@ fn wanted(asked: &Backtest, limit: Option<Limit>, config: &Config) -> Result<Vec
     }
     let of = |quota: &Quota| Wanted {
         name: quota.name.clone(),
-        zone: quota.window.zone(),
-        limit: limit.unwrap_or(Limit::Units(quota.limit.get())),
+        calendar: quota.window.calendar,
+        limit: limit.unwrap_or_else(|| limit_of_a_day(quota)),
         matching: quota.matching.clone(),
+        costs: quota.costs.clone(),
     };
     Ok(config.quotas.iter().map(of).collect())
+}
+
+/// Days are what is replayed. A limit of 24 hours, whenever they begin, is held against each day; one of another time
+/// says nothing of a day.
+fn limit_of_a_day(quota: &Quota) -> Limit {
+    let (name, kind) = (&quota.name, quota.window.kind);
+    match kind {
+        WindowKind::Day => Limit::Units(quota.limit.get()),
+        WindowKind::Rolling | WindowKind::FirstCall | WindowKind::AnyDay => {
+            say(&format!("quota {name:?}: its window is {kind}; its limit is held against calendar days"));
+            Limit::Units(quota.limit.get())
+        }
+        WindowKind::Month { .. } | WindowKind::Hour => {
+            say(&format!("quota {name:?}: its limit is of a window {kind}; days are held against p85, or --limit"));
+            LIMIT_DEFAULT
+        }
+    }
 }
 
 /// `40000`, or `p85`.

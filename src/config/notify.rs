@@ -296,7 +296,7 @@ mod tests {
             notify "webhook": there are a token and a username or password; keep one of them
             notify "webhook": username and password_file need each other; write both
             notify "webhook": body: it does not give JSON (expected value at line 1 column 1); write values as {{ message | tojson }}, without quotes
-            notify "webhook": text: a message has no "usd"; it has at, confidence, exceed_probability, exhausted_at, id, level, limit, link, message, p10, p50, p90, quota, resets_at, severity, since, source, status, sustainable_per_minute, top, used, zone
+            notify "webhook": text: a message has no "usd"; it has at, confidence, exceed_probability, exhausted_at, id, level, limit, link, message, p10, p50, p90, quiet, quota, resets_at, severity, since, source, status, sustainable_per_minute, title, top, used, zone
             notify "alertmanager": url is missing; name every peer: url = ["http://alertmanager-1.example.com:9093", …]
             notify "alertmanager": url is not a list of texts; write it as url = ["…", "…"]
             notify "ntfy": there is no topic; write one of topic, topic_file, topic_env, topic_credential

@@ -10,11 +10,11 @@ use super::curve::BINS;
 use super::{BIN_MINUTES, HISTORY_DAYS, Holes, PastDay, Today};
 use crate::count::query::Incomplete;
 use crate::count::tally::Minutes;
-use crate::day::{Calendar, Day, Minute, offset_minutes};
+use crate::day::{Calendar, DAY_MINUTES, Day, Minute, offset_minutes};
 
 /// The days before `today`, yesterday first, at most `days_max` back. Days before the first minute ever counted are
 /// absent: nothing is known of them, nor of what the first day holds before it. Days after it without traffic are days
-/// of zero. The hour that a clock change drops is empty; the hour that it doubles is summed.
+/// of zero. The hour that a clock change drops is empty, the one that it doubles is summed, and both are holes.
 pub fn past_days(
     minutes: &Minutes,
     calendar: Calendar,
@@ -35,7 +35,7 @@ pub fn past_days(
         .map(|(age, day)| {
             let span = calendar.span(day);
             let place = |minute: Minute| calendar.wall_minute(minute);
-            let holes = holes(&span, *first, incomplete, place);
+            let holes = holes(&span, *first, incomplete, place).and(clock_change_holes(&span, place));
             PastDay { age, weekday: calendar.weekday(day), bins: wall_clock_bins(minutes, calendar, span), holes }
         })
         .collect()
@@ -63,7 +63,31 @@ pub fn today(minutes: &Minutes, calendar: Calendar, now: DateTime<Utc>, incomple
         elapsed_minutes: elapsed_seconds as f64 / 60.0,
         day_minutes: f64::from(span.end.0 - span.start.0),
         holes: holes(&span, first, incomplete, place),
+        clock_change_minutes: clock_change_minutes(&span, calendar),
     }
+}
+
+/// Minutes after its start at which the day's wall clock is first not what they say.
+fn clock_change_minutes(span: &Range<Minute>, calendar: Calendar) -> f64 {
+    if span.end.0 - span.start.0 == DAY_MINUTES {
+        return 0.0;
+    }
+    let mut quarters = (span.start.0..span.end.0).step_by(BIN_MINUTES as usize);
+    let change = quarters.find(|minute| calendar.wall_minute(Minute(*minute)) != minute - span.start.0);
+    f64::from(change.unwrap_or(span.end.0) - span.start.0)
+}
+
+/// The bins that the wall clock of a past day showed never, or twice.
+fn clock_change_holes(span: &Range<Minute>, place: impl Fn(Minute) -> u32) -> Holes {
+    if span.end.0 - span.start.0 == DAY_MINUTES {
+        return Holes::NONE;
+    }
+    let mut shown = [0_u8; BINS];
+    for minute in (span.start.0..span.end.0).step_by(BIN_MINUTES as usize) {
+        let bin = (place(Minute(minute)) / BIN_MINUTES) as usize;
+        shown[bin] = shown[bin].saturating_add(1);
+    }
+    (0..BINS).filter(|bin| shown[*bin] != 1).fold(Holes::NONE, Holes::with)
 }
 
 /// The bins of which counts may be missing: those that a reason's bounds touch, and those before anything was counted.
@@ -150,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hour_that_springs_forward_is_empty_and_the_one_that_falls_back_is_summed() {
+    fn the_hour_that_springs_forward_is_empty_and_the_one_that_falls_back_is_summed_and_both_are_holes() {
         let spring =
             past_days(&even("2026-03-29", "2026-03-29"), BERLIN.into(), day("2026-03-30"), 28, &Incomplete::new());
         assert_eq!(spring[0].bins[6..14], [15, 15, 0, 0, 0, 0, 15, 15]);
@@ -158,6 +182,8 @@ mod tests {
         let autumn =
             past_days(&even("2026-10-25", "2026-10-25"), BERLIN.into(), day("2026-10-26"), 28, &Incomplete::new());
         assert_eq!(autumn[0].bins[6..14], [15, 15, 30, 30, 30, 30, 15, 15]);
+        let lost = (8..12).fold(Holes::NONE, Holes::with);
+        assert_eq!((spring[0].holes, autumn[0].holes), (lost, lost), "neither is like other days'");
     }
 
     #[test]
@@ -196,6 +222,7 @@ mod tests {
         let today = today(&minutes, BERLIN.into(), at("2026-10-25T04:30:30Z"), &Incomplete::new());
         assert_eq!((today.elapsed_minutes, today.day_minutes, today.bins.len()), (390.5, 1_500.0, 100));
         assert_eq!((today.weekday, today.bins.iter().sum::<u64>()), (6, 1_500));
+        assert_eq!(today.clock_change_minutes, 180.0);
     }
 
     #[test]

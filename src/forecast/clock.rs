@@ -1,13 +1,10 @@
 //! Minutes since a day's start become positions on the wall clock, on days of 23 and 25 hours too.
-//! This file never knows the zone: it rests on clocks changing at two or three in the night.
+//! This file never knows a zone: when clocks change is told to it.
 
-use super::BIN_MINUTES;
 use super::curve::{BINS, MIDNIGHT};
+use super::{BIN_MINUTES, Today, held};
 
 const DAY_MINUTES: f64 = 24.0 * 60.0;
-/// Europe, America and Australia change their clocks in the hour after two. Where they change at midnight, the
-/// first two hours of two days a year are read an hour off.
-const CHANGE_MINUTES: f64 = 2.0 * 60.0;
 
 /// How the wall clock goes on one day.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,13 +12,17 @@ pub struct Clock {
     pub day_minutes: f64,
     /// What this day has more than 24 hours.
     extra: f64,
+    /// Minutes since the day's start at which the lost hour would begin, or the doubled one begins.
+    begins: f64,
 }
 
 impl Clock {
-    pub fn of(day_minutes: f64) -> Clock {
-        // `max` and `min` rather than `clamp`: they also turn a NaN into a bound.
-        let day_minutes = day_minutes.max(0.0).min(f64::from(u32::MAX));
-        Clock { day_minutes, extra: day_minutes - DAY_MINUTES }
+    pub fn of(today: &Today) -> Clock {
+        let day_minutes = held(today.day_minutes, f64::from(u32::MAX));
+        let extra = day_minutes - DAY_MINUTES;
+        // Clocks that go back show an hour again that began so much earlier.
+        let begins = held(today.clock_change_minutes - extra.max(0.0), day_minutes);
+        Clock { day_minutes, extra, begins }
     }
 
     pub fn is_regular(self) -> bool {
@@ -31,14 +32,14 @@ impl Clock {
     /// The position so many minutes after the day's start. A lost hour is jumped; a doubled hour passes at half
     /// the speed, so that time never runs back.
     pub fn position(self, elapsed_minutes: f64) -> f64 {
-        let minutes = if elapsed_minutes < CHANGE_MINUTES {
+        let minutes = if elapsed_minutes < self.begins {
             elapsed_minutes
-        } else if elapsed_minutes < CHANGE_MINUTES + 2.0 * self.extra {
-            f64::midpoint(CHANGE_MINUTES, elapsed_minutes)
+        } else if elapsed_minutes < self.begins + 2.0 * self.extra {
+            f64::midpoint(self.begins, elapsed_minutes)
         } else {
             elapsed_minutes - self.extra
         };
-        (minutes / f64::from(BIN_MINUTES)).max(0.0).min(MIDNIGHT)
+        held(minutes / f64::from(BIN_MINUTES), MIDNIGHT)
     }
 
     /// The bin of the wall clock in which the day's bin of this number begins.
@@ -59,32 +60,49 @@ impl Clock {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+    use crate::forecast::Holes;
 
-    fn hours(day: f64, elapsed: &[f64]) -> Vec<f64> {
-        elapsed.iter().map(|hours| Clock::of(day * 60.0).position(hours * 60.0) / 4.0).collect()
+    /// Of a day of so many hours on which clocks change after so many.
+    pub fn clock(day_hours: f64, change_hours: f64) -> Clock {
+        Clock::of(&Today {
+            weekday: 6,
+            bins: Vec::new(),
+            holes: Holes::NONE,
+            elapsed_minutes: 0.0,
+            day_minutes: day_hours * 60.0,
+            clock_change_minutes: change_hours * 60.0,
+        })
+    }
+
+    fn hours(clock: Clock, elapsed: &[f64]) -> Vec<f64> {
+        elapsed.iter().map(|hours| clock.position(hours * 60.0) / 4.0).collect()
     }
 
     #[test]
     fn the_wall_clock_is_right_before_and_after_it_changes() {
-        assert_eq!(hours(24.0, &[0.0, 1.0, 2.0, 11.0, 24.0]), [0.0, 1.0, 2.0, 11.0, 24.0]);
-        assert_eq!(hours(23.0, &[0.0, 1.0, 2.0, 11.0, 23.0]), [0.0, 1.0, 3.0, 12.0, 24.0]);
-        assert_eq!(hours(25.0, &[0.0, 1.0, 2.0, 3.0, 4.0, 13.0, 25.0]), [0.0, 1.0, 2.0, 2.5, 3.0, 12.0, 24.0]);
-        assert_eq!(hours(23.5, &[1.5, 2.0, 11.5]), [1.5, 2.5, 12.0]);
+        assert_eq!(hours(clock(24.0, 0.0), &[0.0, 1.0, 2.0, 11.0, 24.0]), [0.0, 1.0, 2.0, 11.0, 24.0]);
+        assert_eq!(hours(clock(23.0, 2.0), &[0.0, 1.0, 2.0, 11.0, 23.0]), [0.0, 1.0, 3.0, 12.0, 24.0]);
+        assert_eq!(hours(clock(25.0, 3.0), &[1.0, 2.0, 3.0, 4.0, 13.0, 25.0]), [1.0, 2.0, 2.5, 3.0, 12.0, 24.0]);
+        // By half an hour; at midnight; and in the evening of a day that begins at seven.
+        assert_eq!(hours(clock(23.5, 2.0), &[1.5, 2.0, 11.5]), [1.5, 2.5, 12.0]);
+        assert_eq!(hours(clock(23.0, 0.0), &[0.0, 11.0]), [1.0, 12.0]);
+        assert_eq!(hours(clock(25.0, 20.0), &[18.0, 19.0, 20.0, 21.0]), [18.0, 19.0, 19.5, 20.0]);
     }
 
     #[test]
     fn a_lost_hour_is_never_passed_and_a_doubled_one_twice() {
-        let passes = |day: f64| Clock::of(day * 60.0).passes()[7..17].to_vec();
-        assert_eq!(passes(24.0), [1.0; 10]);
-        assert_eq!(passes(23.0), [1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0]);
-        assert_eq!(passes(25.0), [1.0, 2.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0]);
-        assert_eq!(Clock::of(1_500.0).passes().iter().sum::<f64>(), 100.0);
+        let passes = |clock: Clock| clock.passes()[7..17].to_vec();
+        assert_eq!(passes(clock(24.0, 0.0)), [1.0; 10]);
+        assert_eq!(passes(clock(23.0, 2.0)), [1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0]);
+        assert_eq!(passes(clock(25.0, 3.0)), [1.0, 2.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0]);
+        assert_eq!(clock(25.0, 3.0).passes().iter().sum::<f64>(), 100.0);
     }
 
     #[test]
     fn a_length_that_is_not_a_number_is_survived() {
-        assert!(Clock::of(f64::NAN).position(f64::NAN).is_finite());
+        assert!(clock(f64::NAN, f64::NAN).position(f64::NAN).is_finite());
+        assert!(clock(f64::INFINITY, f64::INFINITY).position(f64::INFINITY).is_finite());
     }
 }

@@ -97,6 +97,7 @@ pub fn posterior(level: f64, strength_days: f64, counted: f64, share: f64) -> f6
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::forecast::clock::tests::clock;
 
     fn even(age: u32, total: f64) -> Day {
         Day::of(age, 2, &[total / MIDNIGHT; BINS])
@@ -143,7 +144,7 @@ mod tests {
     #[test]
     fn a_day_that_loses_an_hour_expects_less_and_one_that_doubles_it_more() {
         let even = Expectation::even(960.0);
-        let total = |hours: f64| (even.on(Clock::of(hours * 60.0)).slow.total() * 96.0).round();
+        let total = |hours: f64| (even.on(clock(hours, 3.0)).slow.total() * 96.0).round();
         assert_eq!([total(23.0), total(24.0), total(25.0)], [92.0, 96.0, 100.0]);
     }
 }

@@ -13,7 +13,7 @@ use super::path::{Outlook, Path};
 use super::replay::{Question, losses_today};
 use super::spread::Spread;
 use super::window::Window;
-use super::{BIN_MINUTES, Experience, Forecast, Running, Today, real};
+use super::{BIN_MINUTES, Experience, Forecast, Running, Today, held, real};
 
 const DAY_MINUTES: f64 = 24.0 * 60.0;
 /// The longest window is a month, of 31 days and an hour.
@@ -24,12 +24,11 @@ const SAME_END_MINUTES: f64 = 1.0;
 impl Experience {
     /// Where the window is heading, as the running day stands.
     pub fn forecast(&self, today: &Today, running: &Running) -> Forecast {
-        // `max` and `min` rather than `clamp`: they also turn a NaN into a bound.
-        let left_minutes = running.left_minutes.max(0.0).min(LEFT_MINUTES_MAX);
+        let left_minutes = held(running.left_minutes, LEFT_MINUTES_MAX);
         if left_minutes <= 0.0 {
             return self.over(running);
         }
-        let clock = Clock::of(today.day_minutes);
+        let clock = Clock::of(today);
         let guess = Expectation::even(guess_level(running.limit, left_minutes));
         let regular = self.expected.first().unwrap_or(&guess);
         let changed = (!clock.is_regular()).then(|| regular.on(clock));

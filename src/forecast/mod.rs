@@ -1,6 +1,16 @@
-//! Counts become a forecast: how past days went and how today has gone so far say where today ends, how
+//! Counts become a forecast: how past days went and how today has gone so far say where a window ends, how
 //! sure that is, and when the limit is reached. Pure arithmetic; the only folder with floats.
 //! Nothing here reads a clock or does IO: time is a field of [`Today`].
+//!
+//! In the order of thought:
+//! - `bins.rs` lays counts on the wall clock; `repair.rs` fills what is missing of past days, `outage.rs` finds what
+//!   nobody told, `morning.rs` does both for today, `clock.rs` knows days of 23 and 25 hours.
+//! - `memory.rs` weighs past days, `level.rs` and `shape.rs` make of them how much and when, `experience.rs` keeps that.
+//! - `experts.rs` says in six ways what is still to come of a day, `blend.rs` weighs them by how they fared,
+//!   `ahead.rs` adds the days after it.
+//! - `replay.rs` asks the same question on past days; `spread.rs` makes of its errors how sure the answer is.
+//! - `path.rs` spreads the answer over time, `window.rs` reads from it what any kind of window wants to know;
+//!   `look.rs` puts all of it together.
 
 mod ahead;
 pub mod bins;
@@ -58,6 +68,8 @@ pub struct Today {
     pub elapsed_minutes: f64,
     /// 1440, but for days on which clocks change.
     pub day_minutes: f64,
+    /// Minutes since the day's start at which they do; on other days it does not matter.
+    pub clock_change_minutes: f64,
 }
 
 /// The window that the limit holds for, as it stands now.
@@ -110,6 +122,11 @@ pub struct Forecast {
 /// keeps the [`Experience`].
 pub fn forecast(history: &[PastDay], today: &Today, running: &Running) -> Forecast {
     Experience::of(history, today.weekday).forecast(today, running)
+}
+
+/// A number between 0 and `most`. What is not a number is nothing: no forecast may come to NaN.
+fn held(value: f64, most: f64) -> f64 {
+    if value > 0.0 { value.min(most) } else { 0.0 }
 }
 
 /// A count as a float: beyond 2^53 its last digits are lost, which no forecast is good enough to miss.

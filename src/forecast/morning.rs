@@ -5,7 +5,7 @@ use super::clock::Clock;
 use super::curve::{BINS, Curve};
 use super::experts::{DAY_STRENGTH, Expectation, posterior};
 use super::outage::{self, Usual};
-use super::{BIN_MINUTES, Holes, Today, real};
+use super::{BIN_MINUTES, Holes, Today, held, real};
 
 /// The running day until now.
 pub struct Morning {
@@ -21,7 +21,7 @@ pub struct Morning {
 
 impl Morning {
     pub fn of(today: &Today, clock: Clock, expected: &Expectation, usual: Option<&Usual>) -> Morning {
-        let elapsed_minutes = today.elapsed_minutes.max(0.0).min(clock.day_minutes);
+        let elapsed_minutes = held(today.elapsed_minutes, clock.day_minutes);
         let position = clock.position(elapsed_minutes);
         let mut bins = wall_clock_bins(today, clock, elapsed_minutes);
         let mut holes = wall_clock_holes(today, clock, elapsed_minutes);
@@ -107,8 +107,8 @@ mod tests {
 
     /// Of a client that makes 10 units a bin, so many minutes into a day of so many.
     fn morning(bins: Vec<u64>, elapsed_minutes: f64, day_minutes: f64, holes: Holes) -> Morning {
-        let clock = Clock::of(day_minutes);
-        let today = Today { weekday: 0, bins, holes, elapsed_minutes, day_minutes };
+        let today = Today { weekday: 0, bins, holes, elapsed_minutes, day_minutes, clock_change_minutes: 180.0 };
+        let clock = Clock::of(&today);
         Morning::of(&today, clock, &Expectation::even(960.0).on(clock), None)
     }
 

@@ -108,9 +108,10 @@ mod tests {
 
     /// At 10 units a bin from now on.
     fn path(elapsed_minutes: f64, day_minutes: f64, left_minutes: f64) -> Path {
-        let clock = Clock::of(day_minutes);
+        let (bins, holes) = (Vec::new(), Holes::NONE);
+        let today = Today { weekday: 0, bins, holes, elapsed_minutes, day_minutes, clock_change_minutes: 180.0 };
+        let clock = Clock::of(&today);
         let expected = Expectation::even(960.0).on(clock);
-        let today = Today { weekday: 0, bins: Vec::new(), holes: Holes::NONE, elapsed_minutes, day_minutes };
         let morning = Morning::of(&today, clock, &expected, None);
         let days = [Day::of(1, 6, &[10.0; BINS])];
         let outlook = Outlook {

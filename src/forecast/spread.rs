@@ -1,4 +1,6 @@
-//! Errors of the same forecast on past days become the spread around today's.
+//! Errors of the same forecast on past days become the spread around today's: conformal prediction whose errors
+//! count for less the older they are (Barber, Candes, Ramdas & Tibshirani, Annals of Statistics 2023), and which
+//! begins with an assumption, as a week gives few errors.
 //! This file never assumes a Poisson: real traffic is so over-dispersed that textbook intervals hold a tenth
 //! of what they promise.
 

@@ -13,7 +13,14 @@ fn office_day(age: u32) -> PastDay {
 /// A calendar day so far, and its limit.
 fn today(bins: Vec<u64>, hours: f64, limit: u64) -> (Today, Running) {
     let used = bins.iter().sum();
-    let today = Today { weekday: 2, bins, holes: Holes::NONE, elapsed_minutes: hours * 60.0, day_minutes: 1_440.0 };
+    let today = Today {
+        weekday: 2,
+        bins,
+        holes: Holes::NONE,
+        elapsed_minutes: hours * 60.0,
+        day_minutes: 1_440.0,
+        clock_change_minutes: 0.0,
+    };
     (today, Running { limit, used, left_minutes: 1_440.0 - hours * 60.0, leaving: Vec::new() })
 }
 
@@ -239,6 +246,7 @@ fn days_of_23_and_25_hours_are_forecast_by_their_own_length() {
                 holes: Holes::NONE,
                 elapsed_minutes: hours as f64 * 60.0,
                 day_minutes: day as f64 * 60.0,
+                clock_change_minutes: if day == 25 { 180.0 } else { 120.0 },
             };
             let left_minutes = now.day_minutes - now.elapsed_minutes;
             let running = Running { limit: 50_000, used: hours as u64 * 400, left_minutes, leaving: Vec::new() };
@@ -324,12 +332,13 @@ fn any_today() -> impl Strategy<Value = (Today, Running)> {
     let length = prop::sample::select(vec![0.0, 1_380.0, 1_410.0, 1_440.0, 1_470.0, 1_500.0]);
     let elapsed = prop_oneof![1 => Just(0.0), 1 => Just(1.0), 4 => 0.0..1.0];
     let limit = prop_oneof![1 => Just(1), 6 => 1..100_000_u64, 1 => Just(u64::MAX)];
-    let day = (0..7_u32, prop::collection::vec(counts(), 0..101), any_holes(), elapsed, length);
+    let change = prop::sample::select(vec![0.0, 120.0, 180.0, 1_440.0]);
+    let day = (0..7_u32, prop::collection::vec(counts(), 0..101), any_holes(), elapsed, length, change);
     (day, limit, any_left(), any_leaving()).prop_map(
-        |((weekday, bins, holes, elapsed, day_minutes), limit, left, leaving)| {
+        |((weekday, bins, holes, elapsed, day_minutes, change), limit, left, leaving)| {
             let elapsed_minutes = elapsed * day_minutes;
             let of_today = bins.iter().sum();
-            let today = Today { weekday, bins, holes, elapsed_minutes, day_minutes };
+            let today = Today { weekday, bins, holes, elapsed_minutes, day_minutes, clock_change_minutes: change };
             let left_minutes = left.unwrap_or(day_minutes - elapsed_minutes);
             let running = match leaving {
                 Some(leaving) => Running { limit, used: leaving.iter().sum(), left_minutes: 1_440.0, leaving },
@@ -382,7 +391,7 @@ proptest! {
 
     #[test]
     fn a_time_that_is_not_a_number_is_survived(history in any_history(), today in any_today()) {
-        let lost = Today { elapsed_minutes: f64::NAN, day_minutes: f64::NAN, ..today.0 };
+        let lost = Today { elapsed_minutes: f64::NAN, day_minutes: f64::NAN, clock_change_minutes: f64::NAN, ..today.0 };
         let running = Running { left_minutes: f64::NAN, ..today.1 };
         prop_assert!(super::forecast(&history, &lost, &running).exceed_probability.is_finite());
     }

@@ -148,6 +148,8 @@ pub fn projected_quota() -> QuotaStatus {
 pub fn any_day_quota() -> QuotaStatus {
     QuotaStatus {
         name: "jobs/sync".into(),
+        // No server knows of a budget.
+        server: None,
         within: Some("jobs".into()),
         window: WindowKind::AnyDay,
         limit: 20_000,

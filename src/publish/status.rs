@@ -249,6 +249,7 @@ mod tests {
               may spend   48.5 a minute for the next 24 h
               busiest     sync jobSearch 9,300 (usually 9,800)
               count       exact
+              server says 12,340 of 40,000 used at 14:28 UTC: 12 more than counted here, give or take 20; the limit here is 20,000; its window ends at 2026-11-23 00:00 UTC
 
             source /var/log/app/*.log: 3 logs, read to the end, last request 2 s ago, 20,245 lines counted, 310 skipped
             source /srv/crm/api.log: 1 log, 1,048,576 bytes behind, last request 9 h 00 min ago, 0 lines counted, 7 unreadable

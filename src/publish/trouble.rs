@@ -78,8 +78,10 @@ impl Wrong {
 /// time once that it is over.
 pub fn due(memory: &mut Memory, snapshot: &Snapshot, alerting: &Alerting) -> Vec<Message> {
     let stale = snapshot.sources.iter().filter(|source| alerting.stale && source.stale_since.is_some());
-    let not_exact =
-        snapshot.quotas.iter().filter(|quota| alerting.of(&quota.name).not_exact && !quota.completeness.is_exact());
+    let not_exact = snapshot
+        .quotas
+        .iter()
+        .filter(|quota| alerting.of(&quota.name).not_exact && quota.begun && !quota.completeness.is_exact());
     let stale = stale.map(|source| stale_now(source, snapshot.at));
     let wrong: Vec<_> = stale.chain(not_exact.map(|quota| not_exact_now(quota, snapshot.at))).collect();
     let mut messages = memory.over(&wrong, snapshot);

@@ -11,6 +11,7 @@ use crate::forecast::Confidence;
 use crate::publish::message::{Figures, Text};
 use crate::publish::snapshot::{Contributor, QuotaStatus};
 use crate::publish::text::{printable, thousands};
+use crate::publish::window;
 
 /// Operations that a message names.
 const TOP: usize = 3;
@@ -81,7 +82,9 @@ fn title(quota: &QuotaStatus, headline: &str) -> String {
 }
 
 fn sentence(quota: &QuotaStatus, headline: &str, runs_out: Option<String>) -> String {
-    let mut parts = vec![used(quota), outlook(quota)];
+    let mut parts = vec![used(quota)];
+    parts.extend(window::fullest(quota));
+    parts.push(outlook(quota));
     parts.extend(runs_out);
     parts.push(resets(quota));
     parts.push(spendable(quota));
@@ -158,16 +161,18 @@ fn chance(quota: &QuotaStatus) -> String {
 
 fn resets(quota: &QuotaStatus) -> String {
     if rolls(quota) {
-        return "what was used a day ago is free again each minute".to_owned();
+        return "each unit is free again 24 h after its use".to_owned();
     }
     format!("resets {}", local(quota.resets_at, &quota.zone))
 }
 
 fn spendable(quota: &QuotaStatus) -> String {
-    if quota.used >= quota.limit {
-        "nothing may be spent until then".to_owned()
-    } else {
-        format!("{:.1} a minute may be spent until then", quota.forecast.sustainable_per_minute)
+    match (quota.used >= quota.limit, rolls(quota)) {
+        (true, false) => "nothing may be spent until then".to_owned(),
+        (true, true) => "nothing may be spent before".to_owned(),
+        (false, _) => {
+            format!("{:.1} a minute may be spent {}", quota.forecast.sustainable_per_minute, window::until(quota))
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::count::ledger::{Completeness, Reason};
 use crate::forecast::{Confidence, Forecast};
 use crate::publish::example;
 use crate::publish::message::Text;
-use crate::publish::snapshot::{Contributor, Pace};
+use crate::publish::snapshot::{Contributor, Pace, Worst};
 use crate::quota::WindowKind;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
@@ -598,8 +598,20 @@ fn where_no_window_ends_nothing_is_said_to_reset() {
         &rolling(33_000),
         Level::Used(80),
         &expect![[r#"
-        prod has used 80% of its limit (82% used)
-        quota "prod" has used 80% of its limit: 33,000 of 40,000 used (82%); forecast 44,120 (P10-P90 38,500-51,003), <1% to exceed; what was used a day ago is free again each minute; 27.6 a minute may be spent until then"#]],
+            prod has used 80% of its limit (82% used)
+            quota "prod" has used 80% of its limit: 33,000 of 40,000 used (82%); forecast 44,120 (P10-P90 38,500-51,003), <1% to exceed; each unit is free again 24 h after its use; 27.6 a minute may be spent for the next 24 h"#]],
+    );
+}
+
+#[test]
+fn a_rolling_window_that_was_fuller_says_when() {
+    let worst = Some(Worst { used: 41_203, until: at("2026-11-22T09:12:00Z") });
+    check(
+        &QuotaStatus { worst, window: WindowKind::AnyDay, ..rolling(33_000) },
+        Level::Exceeded,
+        &expect![[r#"
+        prod has exceeded its limit (82% used)
+        quota "prod" has exceeded its limit: 33,000 of 40,000 used (82%); 41,203 in the 24 h until 2026-11-22 10:12 CET; forecast 44,120 (P10-P90 38,500-51,003), <1% to exceed; each unit is free again 24 h after its use; 27.6 a minute may be spent for the next 24 h"#]],
     );
 }
 

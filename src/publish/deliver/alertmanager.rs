@@ -122,7 +122,7 @@ mod tests {
                   "p50": "12400",
                   "p90": "14100",
                   "resets_at": "2026-11-23T08:00:00Z",
-                  "summary": "quota maps: projected",
+                  "summary": "maps is forecast to exceed its limit (79% used)",
                   "sustainable_per_minute": "2.0",
                   "used": "7900",
                   "zone": "America/Los_Angeles"
@@ -141,7 +141,7 @@ mod tests {
                 "annotations": {
                   "description": "source \"/srv/crm/api.log\" has been silent for 9 h 00 min",
                   "id": "stale-crm-1",
-                  "summary": "/srv/crm/api.log: stale is over"
+                  "summary": "/srv/crm/api.log is silent"
                 },
                 "endsAt": "2026-11-22T14:30:00Z",
                 "generatorURL": "http://app-1:9640",

@@ -41,7 +41,7 @@ mod tests {
               "allowed_mentions": {
                 "parse": []
               },
-              "content": "**quota maps: projected**\nquota \"maps\" is forecast to exceed its limit: 7,900 of 10,000 used (79%)"
+              "content": "**maps is forecast to exceed its limit (79% used)**\nquota \"maps\" is forecast to exceed its limit: 7,900 of 10,000 used (79%)"
             }"#]],
         );
     }
@@ -58,7 +58,7 @@ mod tests {
               "allowed_mentions": {
                 "parse": []
               },
-              "content": "**/srv/crm/api.log: stale is over**\nsource \"/srv/crm/api.log\" has been silent for 9 h 00 min\n<https://daycap.example.com/>"
+              "content": "**/srv/crm/api.log is silent**\nsource \"/srv/crm/api.log\" has been silent for 9 h 00 min\n<https://daycap.example.com/>"
             }"#]],
         );
     }

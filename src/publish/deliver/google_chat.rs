@@ -34,7 +34,7 @@ mod tests {
             &Wording::default(),
             expect![[r#"
             {
-              "text": "*quota maps: projected*\nquota \"maps\" is forecast to exceed its limit: 7,900 of 10,000 used (79%)"
+              "text": "*maps is forecast to exceed its limit (79% used)*\nquota \"maps\" is forecast to exceed its limit: 7,900 of 10,000 used (79%)"
             }"#]],
         );
     }
@@ -48,7 +48,7 @@ mod tests {
             &wording,
             expect![[r#"
             {
-              "text": "*/srv/crm/api.log: stale is over*\nsource \"/srv/crm/api.log\" has been silent for 9 h 00 min\nhttps://daycap.example.com/"
+              "text": "*/srv/crm/api.log is silent*\nsource \"/srv/crm/api.log\" has been silent for 9 h 00 min\nhttps://daycap.example.com/"
             }"#]],
         );
     }

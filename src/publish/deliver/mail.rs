@@ -175,7 +175,7 @@ mod tests {
             &wording,
             expect![[r#"
             From: daycap <daycap@example.com>
-            Subject: quota maps: projected
+            Subject: maps is forecast to exceed its limit (79% used)
             Date: Sun, 22 Nov 2026 14:30:00 +0000
             Message-ID: <a87e9739684746888a1f164190f0381d@example.com>
             Content-Type: text/plain; charset=utf-8
@@ -198,7 +198,7 @@ mod tests {
             &Wording::default(),
             expect![[r#"
             From: daycap <daycap@example.com>
-            Subject: /srv/crm/api.log: stale is over
+            Subject: /srv/crm/api.log is silent
             Date: Sun, 22 Nov 2026 14:30:00 +0000
             Message-ID: <ffab7497105336ed351d6d423b273764@example.com>
             Content-Type: text/plain; charset=utf-8

@@ -53,7 +53,7 @@ impl Notifier {
     pub fn wants(&self, message: &Message) -> bool {
         let matters = message.severity >= self.severity_min;
         let is_news = self.sends_resolved || message.status == Status::Firing;
-        let is_heard = self.kind.keeps() || !message.quiet;
+        let is_heard = self.kind.keeps(message) || !message.quiet;
         matches!(message.level, Topic::Drill(_)) || (matters && is_news && is_heard)
     }
 }
@@ -97,10 +97,13 @@ impl Kind {
         }
     }
 
-    /// Whether the receiver keeps what fires by its id, and so must hear of each end.
-    fn keeps(&self) -> bool {
+    /// Whether the receiver keeps what fires by its id, so that it needs what is no news for people. An incident is
+    /// closed without another word, but opening one calls somebody.
+    fn keeps(&self, message: &Message) -> bool {
         match self {
-            Kind::Alertmanager(_) | Kind::Webhook(_) | Kind::PagerDuty(_) => true,
+            Kind::Alertmanager(_) => true,
+            Kind::Webhook(webhook) => webhook.body.is_none(),
+            Kind::PagerDuty(_) => message.status == Status::Resolved,
             Kind::Exec(_)
             | Kind::Slack(_)
             | Kind::Discord(_)

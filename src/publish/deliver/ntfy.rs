@@ -79,7 +79,7 @@ mod tests {
               "tags": [
                 "warning"
               ],
-              "title": "quota maps: projected",
+              "title": "maps is forecast to exceed its limit (79% used)",
               "topic": "our-topic"
             }"#]],
         );
@@ -100,7 +100,7 @@ mod tests {
               "tags": [
                 "white_check_mark"
               ],
-              "title": "/srv/crm/api.log: stale is over",
+              "title": "/srv/crm/api.log is silent",
               "topic": "our-topic"
             }"#]],
         );

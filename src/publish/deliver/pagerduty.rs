@@ -109,7 +109,7 @@ mod tests {
                 },
                 "severity": "warning",
                 "source": "app-1",
-                "summary": "quota maps: projected",
+                "summary": "maps is forecast to exceed its limit (79% used)",
                 "timestamp": "2026-11-22T14:30:00Z"
               },
               "routing_key": "r0ut1ng"
@@ -139,7 +139,7 @@ mod tests {
                 },
                 "severity": "warning",
                 "source": "app-1",
-                "summary": "/srv/crm/api.log: stale is over",
+                "summary": "/srv/crm/api.log is silent",
                 "timestamp": "2026-11-22T14:30:00Z"
               },
               "routing_key": "r0ut1ng"

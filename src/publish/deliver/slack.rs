@@ -55,12 +55,12 @@ mod tests {
               "attachments": [
                 {
                   "color": "warning",
-                  "fallback": "quota maps: projected",
+                  "fallback": "maps is forecast to exceed its limit (79% used)",
                   "mrkdwn_in": [
                     "text"
                   ],
                   "text": "quota \"maps\" is forecast to exceed its limit: 7,900 of 10,000 used (79%)",
-                  "title": "quota maps: projected",
+                  "title": "maps is forecast to exceed its limit (79% used)",
                   "ts": 1795357800
                 }
               ]
@@ -80,12 +80,12 @@ mod tests {
               "attachments": [
                 {
                   "color": "good",
-                  "fallback": "/srv/crm/api.log: stale is over",
+                  "fallback": "/srv/crm/api.log is silent",
                   "mrkdwn_in": [
                     "text"
                   ],
                   "text": "source \"/srv/crm/api.log\" has been silent for 9 h 00 min",
-                  "title": "/srv/crm/api.log: stale is over",
+                  "title": "/srv/crm/api.log is silent",
                   "title_link": "https://daycap.example.com/",
                   "ts": 1795357800
                 }

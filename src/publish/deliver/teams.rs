@@ -63,7 +63,7 @@ mod tests {
                       {
                         "color": "Warning",
                         "size": "Medium",
-                        "text": "quota maps: projected",
+                        "text": "maps is forecast to exceed its limit (79% used)",
                         "type": "TextBlock",
                         "weight": "Bolder",
                         "wrap": true
@@ -110,7 +110,7 @@ mod tests {
                       {
                         "color": "Good",
                         "size": "Medium",
-                        "text": "/srv/crm/api.log: stale is over",
+                        "text": "/srv/crm/api.log is silent",
                         "type": "TextBlock",
                         "weight": "Bolder",
                         "wrap": true

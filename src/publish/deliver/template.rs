@@ -72,7 +72,11 @@ impl Wording {
     }
 }
 
+/// The message's own, which an older daycap did not write.
 fn title(message: &Message) -> String {
+    if !message.title.is_empty() {
+        return message.title.clone();
+    }
     let what = message.quota.as_ref().map(|quota| format!("quota {quota}"));
     let what = what.or_else(|| message.source.clone()).unwrap_or_else(|| "counting".to_owned());
     match message.status {
@@ -214,10 +218,10 @@ mod tests {
             &Wording::default(),
             Escape::None,
             expect![[r#"
-            quota maps: projected | quota "maps" is forecast to exceed its limit: 7,900 of 10,000 used (79%)
-            quota maps: projected is over | quota "maps" is forecast to exceed its limit: 7,900 of 10,000 used (79%)
-            /srv/crm/api.log: stale | source "/srv/crm/api.log" has been silent for 9 h 00 min
-            counting: commit_failing | source "/srv/crm/api.log" has been silent for 9 h 00 min
+            maps is forecast to exceed its limit (79% used) | quota "maps" is forecast to exceed its limit: 7,900 of 10,000 used (79%)
+            maps is forecast to exceed its limit (79% used) | quota "maps" is forecast to exceed its limit: 7,900 of 10,000 used (79%)
+            /srv/crm/api.log is silent | source "/srv/crm/api.log" has been silent for 9 h 00 min
+            /srv/crm/api.log is silent | source "/srv/crm/api.log" has been silent for 9 h 00 min
         "#]],
         );
     }
@@ -230,10 +234,10 @@ mod tests {
             &text(template),
             Escape::None,
             expect![[r#"
-            quota maps: projected | 7,900/10,000, 97 %, 2026-11-22 08:45 PST geo
-            quota maps: projected is over | 7,900/10,000, 97 %,
-            /srv/crm/api.log: stale | /, ,
-            counting: commit_failing | /, ,
+            maps is forecast to exceed its limit (79% used) | 7,900/10,000, 97 %, 2026-11-22 08:45 PST geo
+            maps is forecast to exceed its limit (79% used) | 7,900/10,000, 97 %,
+            /srv/crm/api.log is silent | /, ,
+            /srv/crm/api.log is silent | /, ,
         "#]],
         );
     }
@@ -271,13 +275,13 @@ mod tests {
         ];
         let complaints = wrong.map(|template| check("text", template).expect_err(template));
         expect![[r#"
-            text: a message has no "usd"; it has at, confidence, exceed_probability, exhausted_at, id, level, limit, link, message, p10, p50, p90, quota, resets_at, severity, since, source, status, sustainable_per_minute, top, used, zone
+            text: a message has no "usd"; it has at, confidence, exceed_probability, exhausted_at, id, level, limit, link, message, p10, p50, p90, quiet, quota, resets_at, severity, since, source, status, sustainable_per_minute, title, top, used, zone
             text: line 2: syntax error: unexpected end of input, expected end of variable block
-            text: line 1: unknown filter: filter thousand is unknown, of a message like "quota maps: projected"
-            text: line 3: it uses what is not there, of a message like "quota maps: projected"
-            text: line 1: invalid operation: tried to use + operator on unsupported types string and number, of a message like "quota maps: projected"
-            text: line 1: it goes on for too long, of a message like "quota maps: projected"
-            text: it gives more than 32768 bytes, of a message like "quota maps: projected"
+            text: line 1: unknown filter: filter thousand is unknown, of a message like "maps is forecast to exceed its limit (79% used)"
+            text: line 3: it uses what is not there, of a message like "maps is forecast to exceed its limit (79% used)"
+            text: line 1: invalid operation: tried to use + operator on unsupported types string and number, of a message like "maps is forecast to exceed its limit (79% used)"
+            text: line 1: it goes on for too long, of a message like "maps is forecast to exceed its limit (79% used)"
+            text: it gives more than 32768 bytes, of a message like "maps is forecast to exceed its limit (79% used)"
             text: line 1: syntax error: unknown statement include"#]].assert_eq(&complaints.join("\n"));
     }
 

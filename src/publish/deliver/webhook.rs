@@ -157,7 +157,7 @@ mod tests {
                     "p50": "12400",
                     "p90": "14100",
                     "resets_at": "2026-11-23T08:00:00Z",
-                    "summary": "quota maps: projected",
+                    "summary": "maps is forecast to exceed its limit (79% used)",
                     "sustainable_per_minute": "2.0",
                     "used": "7900",
                     "zone": "America/Los_Angeles"
@@ -187,7 +187,7 @@ mod tests {
                 "p50": "12400",
                 "p90": "14100",
                 "resets_at": "2026-11-23T08:00:00Z",
-                "summary": "quota maps: projected",
+                "summary": "maps is forecast to exceed its limit (79% used)",
                 "sustainable_per_minute": "2.0",
                 "used": "7900",
                 "zone": "America/Los_Angeles"
@@ -228,7 +228,7 @@ mod tests {
                   "annotations": {
                     "description": "source \"/srv/crm/api.log\" has been silent for 9 h 00 min",
                     "id": "stale-crm-1",
-                    "summary": "/srv/crm/api.log: stale is over"
+                    "summary": "/srv/crm/api.log is silent"
                   },
                   "endsAt": "2026-11-22T14:30:00Z",
                   "fingerprint": "53390282b65386ef",
@@ -247,7 +247,7 @@ mod tests {
               "commonAnnotations": {
                 "description": "source \"/srv/crm/api.log\" has been silent for 9 h 00 min",
                 "id": "stale-crm-1",
-                "summary": "/srv/crm/api.log: stale is over"
+                "summary": "/srv/crm/api.log is silent"
               },
               "commonLabels": {
                 "alertname": "DaycapStale",
