@@ -333,7 +333,7 @@ impl<'a> Session<'a> {
             }
             Effect::Publish(snapshot) => self.publish(snapshot),
             Effect::Tell(message) => courier::tell(&message),
-            Effect::Deliver { notifier, parcel } => self.deliver(&notifier, parcel),
+            Effect::Deliver { notifier, parcel } => self.deliver(&notifier, *parcel),
             Effect::Summarise(day) => {
                 let (ledger, config) = (self.ledger.clone(), self.config.clone());
                 self.jobs.spawn_blocking(move || {

@@ -57,7 +57,7 @@ pub enum Effect {
     /// Let a notifier try to bring this; [`Event::Tried`] says what became of it.
     Deliver {
         notifier: String,
-        parcel: Parcel,
+        parcel: Box<Parcel>,
     },
     Summarise(Day),
     /// Remove ledger days before this one.
@@ -335,7 +335,8 @@ impl Engine {
 
     fn start_deliveries(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let (parcels, notes) = self.outbox.start(now);
-        effects.extend(parcels.into_iter().map(|(notifier, parcel)| Effect::Deliver { notifier, parcel }));
+        let deliver = |(notifier, parcel)| Effect::Deliver { notifier, parcel: Box::new(parcel) };
+        effects.extend(parcels.into_iter().map(deliver));
         self.note_outbox(notes, effects);
     }
 

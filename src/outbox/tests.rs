@@ -1,5 +1,7 @@
 //! Made-up receivers: what they answer, how time passes, and what is tried then. Nothing here waits.
 
+use std::sync::LazyLock;
+
 use chrono::TimeDelta;
 use proptest::prelude::*;
 
@@ -21,9 +23,11 @@ fn resolved(id: &str) -> Message {
     message(id, Status::Resolved)
 }
 
+static NOTIFIER: LazyLock<Notifier> =
+    LazyLock::new(|| config("[[notify]]\nname = \"ops\"\ntype = \"exec\"\ncommand = [\"true\"]\n").notifiers.remove(0));
+
 fn notifier(name: &str) -> Notifier {
-    let text = format!("[[notify]]\nname = {name:?}\ntype = \"exec\"\ncommand = [\"true\"]\n");
-    config(&text).notifiers.remove(0)
+    Notifier { name: name.to_owned(), ..NOTIFIER.clone() }
 }
 
 fn seconds(seconds: u64) -> Duration {
