@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use common::{daycap, run};
-use expect_test::{Expect, expect};
+use expect_test::{Expect, expect, expect_file};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -69,47 +69,7 @@ const ASKED: [&str; 6] = ["--counts", "counts.csv", "--history", "14", "--limit"
 #[test]
 fn a_table_says_errors_alerts_probabilities_and_times() {
     let room = Room::with(&office_hours());
-    expect![[r#"
-        office: 6 days forecast, from 14 days of history; limit 1,200, passed on 2 days
-
-        Error of the day's total in %, median day (mean day)
-        hour         daycap          linear   predict_linear_4h     yesterday   within P10-P90
-        ────────────────────────────────────────────────────────────────────────────────────────
-        02:00   20.4 (23.1)   100.0 (100.0)       100.0 (100.0)   18.8 (22.5)             50.0
-        04:00   20.0 (22.9)   100.0 (100.0)       100.0 (100.0)   18.8 (22.5)             50.0
-        06:00   18.8 (22.5)   100.0 (100.0)       100.0 (100.0)   18.8 (22.5)             50.0
-        09:00   15.2 (19.7)     73.3 (73.3)         71.9 (71.9)   18.8 (22.5)             50.0
-        12:00     1.8 (3.2)     20.0 (20.0)         60.0 (60.0)   18.8 (22.5)             66.7
-        15:00     0.9 (0.9)     12.0 (12.0)         60.0 (60.0)   15.0 (20.0)             83.3
-        18:00     0.2 (0.2)     33.3 (33.3)         60.0 (60.0)    0.0 (10.0)             66.7
-        21:00     0.0 (0.0)     14.3 (14.3)           6.5 (6.5)    0.0 (10.0)            100.0
-
-        Alerts before the limit was passed, looked at each hour
-        of           rule                recall %   precision %   false alarms in 100 days   median lead h
-        ────────────────────────────────────────────────────────────────────────────────────────────────────
-        the series   daycap                 100.0          66.7                       16.7             4.5
-        the series   linear                 100.0          33.3                       66.7             3.5
-        the series   predict_linear_4h      100.0          33.3                       66.7             5.5
-        the series   static_80              100.0          33.3                       66.7             1.5
-
-        Probability to pass the limit, said each hour before it was passed
-        probability %   said, mean %   came true %   forecasts
-        ────────────────────────────────────────────────────────
-        2 to 10                  5.0          25.6          39
-        10 to 30                12.7          43.5          23
-        30 to 50                   -             -           0
-        50 to 70                   -             -           0
-        70 to 90                90.0         100.0           1
-        90 to 98                97.7          11.1           9
-        98 to 100               99.6         100.0           8
-
-        Median error in hours of when the limit is reached, where daycap forecast that it is and it was
-        crossing     daycap   linear   predict_linear_4h   forecasts
-        ──────────────────────────────────────────────────────────────
-        any            0.16     4.00                0.00          10
-        within 6 h     0.16     4.00                0.00          10
-    "#]]
-    .assert_eq(&room.ask(&ASKED));
+    expect_file!["expected/backtest.txt"].assert_eq(&room.ask(&ASKED));
 }
 
 #[test]
@@ -183,67 +143,7 @@ fn json_has_the_keys_that_programs_rely_on() {
     let told = Room::with(&office_hours()).json(&ASKED);
     let mut text = String::new();
     keys(&told["series"], 0, &mut text);
-    expect![[r#"
-        []
-          alerts
-            daycap
-              false_alarm_days_per_100
-              lead_hours_median
-              precision
-              recall
-            exceed_days
-            limit
-            linear
-              false_alarm_days_per_100
-              lead_hours_median
-              precision
-              recall
-            predict_linear_4h
-              false_alarm_days_per_100
-              lead_hours_median
-              precision
-              recall
-            static_80
-              false_alarm_days_per_100
-              lead_hours_median
-              precision
-              recall
-          cutoffs
-            []
-              coverage
-              hour
-              mean_ape
-                daycap
-                linear
-                predict_linear_4h
-                yesterday
-              median_ape
-                daycap
-                linear
-                predict_linear_4h
-                yesterday
-          days
-          exhaustion_error_hours
-            daycap
-            linear
-            n
-            predict_linear_4h
-            within_6h
-              daycap
-              linear
-              n
-              predict_linear_4h
-          history_days
-          name
-          reliability
-            []
-              from
-              n
-              observed
-              predicted
-              to
-    "#]]
-    .assert_eq(&text);
+    expect_file!["expected/backtest-keys.txt"].assert_eq(&text);
     let names = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&told), ["median", "pooled", "series"]);
     let with_name = [names(&told["median"]), vec!["name".to_owned()]].concat();
