@@ -69,7 +69,14 @@ fn into_ledger(log: &Path, state: &tempfile::TempDir) -> u64 {
     let marks = tally.days().into_iter().map(|day| (day, marks.clone())).collect();
     let folder: PathBuf = state.path().to_owned();
     let done = commit::perform(
-        Commit { tally, marks, at_least: std::collections::BTreeMap::new(), state: State::default() },
+        Commit {
+            tally,
+            marks,
+            at_least: std::collections::BTreeMap::new(),
+            state: State::default(),
+            said: Vec::new(),
+            said_from: None,
+        },
         &Ledger::new(&folder, "host"),
         &folder,
     );

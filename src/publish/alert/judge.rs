@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::rules::scaled;
 use super::{Level, Rules};
 use crate::publish::snapshot::QuotaStatus;
+use crate::quota::ROLLING_MINUTES;
 
 /// What was known of the same window when it was last looked at.
 pub(super) struct Before<'a> {
@@ -33,7 +34,8 @@ pub fn rolls(quota: &QuotaStatus) -> bool {
 }
 
 fn length(quota: &QuotaStatus) -> TimeDelta {
-    quota.resets_at - quota.window_start
+    // All that a rolling window holds has left it a window's length after the last of it came.
+    if rolls(quota) { TimeDelta::minutes(i64::from(ROLLING_MINUTES)) } else { quota.resets_at - quota.window_start }
 }
 
 pub(super) fn imminent_within(quota: &QuotaStatus, rules: &Rules) -> TimeDelta {
