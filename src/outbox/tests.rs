@@ -389,7 +389,9 @@ fn what_stands_is_told_each_minute_and_its_end_for_a_quarter_of_an_hour() {
     let mut told = Vec::new();
     for minute in 0..25 {
         let (parcels, none) = (room.after(seconds(if minute == 0 { 0 } else { 59 })), [""; 0]);
-        assert_eq!(if minute > 0 { stands(&parcels, room.now().wall) } else { none.clone() }, none);
+        if minute > 0 {
+            assert_eq!(stands(&parcels, room.now().wall), none);
+        }
         let parcels = if minute == 0 { parcels } else { room.after(seconds(1)) };
         told.push(stands(&parcels, room.now().wall).join(", "));
         room.answer("am", None);
