@@ -256,13 +256,14 @@ mod tests {
         assert_eq!(holes_of(first_day.holes), (0..36).collect::<Vec<_>>());
     }
 
-    /// The hour that the wall clock showed twice is no usual one on a past day; today it is two.
+    /// The hour that the wall clock shows twice is a hole as a whole on a past day; today each of both is itself.
     #[test]
     fn holes_follow_the_wall_clock_of_days_on_which_it_changes() {
         let minutes = even("2026-10-20", "2026-10-25");
         let incomplete = loss("2026-10-25T01:00:00Z", "2026-10-25T01:14:00Z");
-        let days = past_days(&minutes, BERLIN.into(), day("2026-10-26"), 1, &incomplete);
-        assert_eq!(holes_of(days[0].holes), [8, 9, 10, 11]);
+        let later = loss("2026-10-25T09:00:00Z", "2026-10-25T09:14:00Z");
+        let days = past_days(&minutes, BERLIN.into(), day("2026-10-26"), 1, &later);
+        assert_eq!(holes_of(days[0].holes), [8, 9, 10, 11, 40], "02:00 is doubled; 10:00 is ten hours by the clock");
         let today = today(&minutes, BERLIN.into(), at("2026-10-25T12:00:00Z"), &incomplete);
         assert_eq!(holes_of(today.holes), [12], "three hours after its start");
     }
