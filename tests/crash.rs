@@ -160,6 +160,19 @@ fn state_comes_last(room: &Room, calls: &[Call]) {
     }
 }
 
+/// A state that knows something as said is only there once the history has it.
+fn what_was_said_comes_before_the_state(room: &Room, calls: &[Call]) {
+    let (_, states) = renames(room, calls);
+    let history = room.state().join("alerts.jsonl");
+    for write in calls.iter().filter(|call| call.is("write", &history)) {
+        let state = states.iter().find(|state| write.ended < state.begun).expect("a state after it");
+        let is_durable = |sync: &Call| {
+            sync.is("fsync", &history) && sync.succeeded && write.ended < sync.begun && sync.ended < state.begun
+        };
+        assert!(calls.iter().any(is_durable), "state.json was replaced before what was said was durable");
+    }
+}
+
 #[test]
 fn whatever_a_commit_relies_on_is_durable_first() {
     for ledger in [Ledger::New, Ledger::Old] {
@@ -167,8 +180,9 @@ fn whatever_a_commit_relies_on_is_durable_first() {
         let (room, calls) = record(folder.path(), ledger);
         renames_are_durable(&calls);
         state_comes_last(&room, &calls);
-        let lock = room.state().join("lock");
-        for call in calls.iter().filter(|call| call.name == "write" && call.paths[0] != lock) {
+        what_was_said_comes_before_the_state(&room, &calls);
+        let others = ["lock", "alerts.jsonl"].map(|name| room.state().join(name));
+        for call in calls.iter().filter(|call| call.name == "write" && !others.contains(&call.paths[0])) {
             // What has its last name already is never written to.
             assert!(call.paths[0].to_string_lossy().ends_with(".tmp"), "{call:?}");
         }

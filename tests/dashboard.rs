@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use daycap::publish::alert::Rules;
 use promql_parser::label::{MatchOp, Matcher};
 use promql_parser::parser::{self, Expr, LabelModifier, VectorSelector};
 use serde_json::Value;
@@ -181,6 +182,14 @@ impl Exported {
                 labels.entry(matcher.name).or_default().insert(matcher.value);
             }
         }
+        // One expected text cannot have every level fire.
+        let levels = Rules::default().levels().into_iter().map(|level| level.to_string());
+        metrics
+            .get_mut("daycap_alert_firing")
+            .expect("it is exported")
+            .entry("level".into())
+            .or_default()
+            .extend(levels);
         Exported { metrics, counters }
     }
 

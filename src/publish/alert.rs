@@ -272,13 +272,15 @@ impl Said {
         Some(matter.fires(sentence::fires(quota, level, rules, now), Some(figures(quota)), now))
     }
 
-    /// A graver level, or a larger share, has spoken.
+    /// A graver level, or a larger share, has spoken. What was only expected outdoes nothing once it is over: 80 % used
+    /// is news after a scare that came to nothing.
     fn is_outdone(&self, level: Level) -> bool {
-        let outdoes = |other: &Level| match (other, level) {
-            (Level::Used(more), Level::Used(percent)) => *more > percent,
+        let outdoes = |other: Level, known: &Known| match (other, level) {
+            (Level::Used(more), Level::Used(percent)) => more > percent,
+            (Level::Projected | Level::Imminent, _) if !known.holds => false,
             (other, level) => other.gravity() > level.gravity(),
         };
-        self.known.iter().any(|(other, known)| known.said && outdoes(other))
+        self.known.iter().any(|(other, known)| known.said && outdoes(*other, known))
     }
 }
 

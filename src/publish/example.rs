@@ -122,7 +122,7 @@ pub fn projected_quota() -> QuotaStatus {
             p90: 14_100,
             exceed_probability: 0.97,
             exhaustion_minutes: Some(525.0),
-            exhaustion_earliest_minutes: None,
+            exhaustion_earliest_minutes: Some(95.0),
             exhaustion_latest_minutes: None,
             sustainable_per_minute: 2.0,
             history_days: 3,

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::alert::Level;
 use super::server;
 use super::snapshot::{Contributor, Failing, NotifierStatus, QuotaStatus, Snapshot, SourceStatus};
-use super::text::{bar, compact, compact_band, duration, instant, likelihood, percent, printable, thousands};
+use super::text::{bar, clock, compact, compact_band, duration, instant, likelihood, percent, printable, thousands};
 use super::window;
 use crate::collect::request::Lines;
 use crate::count::ledger::Completeness;
@@ -128,9 +128,18 @@ fn runs_out(quota: &QuotaStatus, now: DateTime<Utc>) -> String {
     match quota.exhausted_at {
         _ if quota.used > quota.limit => format!("{} over the limit", thousands(quota.used - quota.limit)),
         _ if quota.used == quota.limit => "all of it is used".into(),
-        Some(at) => format!("{}, in {}", instant(at, &quota.zone), duration(at - now)),
+        Some(at) => format!("{}, in {}{}", instant(at, &quota.zone), duration(at - now), as_early_as(quota, now)),
         None => window::not_before(quota).into(),
     }
+}
+
+/// When it runs out if more comes than in nine of ten cases.
+fn as_early_as(quota: &QuotaStatus, now: DateTime<Utc>) -> String {
+    quota.forecast.exhaustion_earliest_minutes.map_or_else(String::new, |minutes| {
+        // At most a month of seconds.
+        let earliest = now + TimeDelta::seconds((minutes * 60.0) as i64);
+        format!(" (as early as {})", clock(earliest, &quota.zone))
+    })
 }
 
 fn busiest(quota: &QuotaStatus) -> String {
@@ -231,7 +240,7 @@ mod tests {
             maps: 7,900 of 10,000 used [##################......] 79 %
               forecast    12,400, 8 times in 10 between 10,900 and 14,100 (rough: 3 days of history)
               over limit  97 % likely
-              runs out    2026-11-22 08:45 PST, in 2 h 15 min
+              runs out    2026-11-22 08:45 PST, in 2 h 15 min (as early as 08:05 PST)
               resets      2026-11-23 00:00 PST, in 17 h 30 min
               may spend   2.0 a minute until then
               busiest     geo /v1/geocode 7,900 (usually 4,100)

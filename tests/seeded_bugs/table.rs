@@ -189,11 +189,7 @@ pub const BUGS: &[Bug] = &[
                     ledger.commit(&commit.tally, &commit.marks, &commit.at_least)
                 }",
             },
-            Edit {
-                file: "src/commit.rs",
-                right: "state::save(state_dir, &commit.state).err()",
-                wrong: "None::<anyhow::Error>",
-            },
+            Edit { file: "src/commit.rs", right: "save(&mut commit, state_dir).err()", wrong: "None::<anyhow::Error>" },
         ],
         caught_by: GENTLE,
     },
