@@ -82,9 +82,9 @@ pub fn perform(cli: Cli, terms: &Terms, out: &mut dyn Write) -> Done {
 }
 
 fn check_config(path: &Path, terms: &Terms, out: &mut dyn Write) -> Done {
-    let config = read_config(path, &(terms.surroundings)()).map_err(Failure::Usage)?;
+    let text = read_text(path).map_err(Failure::Usage)?;
+    let config = config::parse(&text, path, &(terms.surroundings)()).map_err(Failure::Usage)?;
     check_notifiers(&config, Purpose::Trial)?;
-    let text = std::fs::read_to_string(path).unwrap_or_default();
     config::preset::left_open(&text).iter().for_each(|unsaid| tell(unsaid));
     let (sources, quotas) = (config.sources.len(), config.quotas.len());
     print(out, &format!("{}: good: {}, {}\n", path.display(), several(sources, "source"), several(quotas, "quota")))
@@ -116,10 +116,13 @@ fn print(out: &mut dyn Write, text: &str) -> Done {
 }
 
 fn read_config(path: &Path, surroundings: &Surroundings) -> Result<Config, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    config::parse(&read_text(path)?, path, surroundings)
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| {
         format!("cannot read the configuration {}: {error}; give another with --config", path.display())
-    })?;
-    config::parse(&text, path, surroundings)
+    })
 }
 
 /// The configuration file to read: the one named, else the default one where it exists.
