@@ -1,4 +1,4 @@
-//! `preset = "…"` becomes the keys that its [[quota]] leaves out: quotas as providers publish them, kept as data in
+//! `preset = "…"` becomes the keys that its `[[quota]]` leaves out: quotas as providers publish them, kept as data in
 //! `presets/quotas.toml`. This file never names a provider; docs/quotas.md does, with source and date.
 
 use std::sync::LazyLock;
