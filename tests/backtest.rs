@@ -180,12 +180,12 @@ fn what_would_have_fired_is_told_day_by_day() {
     let room = Room::with(&office_hours());
     expect![[r#"
         series   day           used   limit   passed at   what would have been said
-        ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
         office   2026-11-16   1,000   1,200           -   18:00 used_80
         office   2026-11-17   1,000   1,200           -   01:00 used_80 is over, 18:00 used_80
         office   2026-11-18   1,600   1,200       15:30   01:00 used_80 is over, 12:00 imminent, 16:00 exceeded
-        office   2026-11-19   1,000   1,200           -   01:00 exceeded is over, 02:00 imminent, 10:00 imminent is over
-        office   2026-11-20   1,000   1,200           -   18:00 used_80
+        office   2026-11-19   1,000   1,200           -   01:00 exceeded is over, 02:00 imminent, 10:00 imminent is over, 18:00 used_80
+        office   2026-11-20   1,000   1,200           -   01:00 used_80 is over, 18:00 used_80
         office   2026-11-21   1,600   1,200       15:30   01:00 used_80 is over, 10:00 projected, 11:00 imminent, 16:00 exceeded
         nothing fired, and no limit was passed, on 0 of 6 days
     "#]]
