@@ -72,7 +72,7 @@ fn target_dir() -> PathBuf {
 fn sown_tree() -> PathBuf {
     let (root, tree) = (Path::new(env!("CARGO_MANIFEST_DIR")), target_dir().join("seeded-bugs"));
     let mut files = BTreeMap::new();
-    for folder in ["src", "benches", "sample-logs"] {
+    for folder in ["src", "benches", "sample-logs", "presets"] {
         read(root, Path::new(folder), &mut files);
     }
     for file in ["Cargo.toml", "Cargo.lock"] {
