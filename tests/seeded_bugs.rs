@@ -72,10 +72,10 @@ fn target_dir() -> PathBuf {
 fn sown_tree() -> PathBuf {
     let (root, tree) = (Path::new(env!("CARGO_MANIFEST_DIR")), target_dir().join("seeded-bugs"));
     let mut files = BTreeMap::new();
-    for folder in ["src", "benches", "sample-logs", "presets"] {
+    for folder in ["src", "benches", "sample-logs"] {
         read(root, Path::new(folder), &mut files);
     }
-    for file in ["Cargo.toml", "Cargo.lock"] {
+    for file in ["Cargo.toml", "Cargo.lock", "presets/quotas.toml"] {
         files.insert(PathBuf::from(file), fs::read_to_string(root.join(file)).expect("a file of the tree"));
     }
     // Under the same name, cargo would take what was built of the copy for what was built of the tree.
